@@ -1,0 +1,2 @@
+netns_srcs := $(wildcard netns/*.cc)
+$(eval $(call library,netns,$(netns_srcs)))

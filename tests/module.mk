@@ -1,0 +1,13 @@
+# Unit tests: one program a folder, build/MODE/unit/NAME, from tests/unit/NAME/*.cc (Catch2 2).
+# unit_test NAME LIBRARIES LINKFLAGS
+define unit_test
+unit_srcs_$(1) := $(wildcard tests/unit/$(1)/*.cc)
+$(BUILD)/unit/$(1): $(BUILD)/obj/tests/unit/main.o $$(patsubst %.cc,$(BUILD)/obj/%.o,$$(unit_srcs_$(1))) $(foreach l,$(2),$(BUILD)/lib$(l).a)
+	@mkdir -p $$(@D)
+	@echo "  LINK $$@"
+	@$(CXX) $(LDFLAGS) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $(3)
+all_objs += $(BUILD)/obj/tests/unit/main.o $$(patsubst %.cc,$(BUILD)/obj/%.o,$$(unit_srcs_$(1)))
+unit_tests += $(BUILD)/unit/$(1)
+endef
+
+$(eval $(call unit_test,base,base))

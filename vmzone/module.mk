@@ -1,0 +1,2 @@
+vmzone_srcs := $(wildcard vmzone/*.cc)
+$(eval $(call library,vmzone,$(vmzone_srcs)))

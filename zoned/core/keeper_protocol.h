@@ -1,0 +1,69 @@
+// What zoned and zone-keeper say to each other: JSON objects over a SOCK_SEQPACKET unix socket, one
+// per message, descriptors attached. Requests carry "id"; the reply carries the same "id". Events
+// carry "event" and no id. At most kMaxKeeperMessage bytes each.
+//
+//   request                                  reply (or {"id", "error": {code, message, hint, errno}})
+//   {op: "hello"}                            {pid, version, zones: [ZoneRecord]}
+//   {op: "launch", plan, log: {...},         {pid, start_time} when the first process has exec'd;
+//     fds: [names]}  + those descriptors       + 1 descriptor: dup of the log pipe or pty master
+//                                               (stdio kLog, kConsole), a status pipe (kClient)
+//       needed names: "root", "stage" (an empty folder of ours, to assemble on), "cgroup" (v2 payload
+//       folder, if any), "procs0".. (v1 cgroup.procs), "filter", "log" (folder, not for kClient),
+//       the sources of kTree mounts, "init" for ExecPlan::descriptor, "stdin"/"stdout"/"stderr" for
+//       kClient, those of kept_fds
+//   {op: "enter", plan, fds: [names]}        {pid} + status pipe read end; with tty also the pty
+//       names: "procs" (v2 exec leaf, if any), "procs0".., "filter", "stdin", "stdout", "stderr"
+//   {op: "signal", zone, signal}             {}   to the zone's first process, by what we parent
+//   {op: "console", zone}                    {}   + one end of a stream socket: the zone's console
+//   {op: "adopt", record, fds: [names]}      {}   a zone of a dead keeper: "pidfd", "output", "log"
+//   {op: "forget", zone}                     {}   the end has been recorded: drop the record
+//   {op: "reexec", binary}                   {}   replace the program in place; zones stay children
+//   {op: "quit"}                             {}   refused (busy) while zones run
+//
+//   event
+//   {event: "exited", zone, boot_id, status: {kind: "exit"|"signal"|"unknown", value}}
+//
+// A status pipe delivers one line, then EOF: "exit N", "signal N" or "unknown". EOF without a line:
+// the keeper died first.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "base/result.h"
+
+namespace core {
+
+inline constexpr size_t kMaxKeeperMessage = 256 * 1024;
+inline constexpr int kKeeperProtocol = 1;
+
+struct ExitStatus {
+  enum class Kind { kExit, kSignal, kUnknown };
+  Kind kind = Kind::kUnknown;
+  int value = 0;  // exit code 0..255 or signal number
+  bool operator==(const ExitStatus&) const = default;
+};
+
+// A zone as the keeper knows it.
+struct ZoneRecord {
+  std::string zone;
+  std::string boot_id;
+  int32_t pid = 0;            // host pid of the first process
+  uint64_t start_time = 0;    // clock ticks since boot: with pid, an identity
+  bool console = false;       // output is a pty
+  uint64_t log_size = 1 << 20;
+  bool exited = false;
+  ExitStatus status;
+};
+
+std::string to_line(const ExitStatus& status);            // "exit 0"
+base::Result<ExitStatus> exit_status_from_line(const std::string& line);
+nlohmann::json to_json(const ZoneRecord& record);
+base::Result<ZoneRecord> zone_record_from_json(const nlohmann::json& value);
+nlohmann::json error_to_json(const base::Error& error);
+base::Error error_from_json(const nlohmann::json& value);
+
+}  // namespace core

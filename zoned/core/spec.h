@@ -1,0 +1,82 @@
+// ZoneSpec: what the user said, as typed values, nothing decided yet. Parsed from TOML
+// (zone.toml(5)); see spec_toml.h. Keys are named after zonecfg(8).
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+
+namespace core {
+
+enum class Brand { kNative, kVm };
+enum class Restart { kNo, kOnFailure, kAlways };
+
+// [[fs]]: a host tree inside the zone.
+struct FsSpec {
+  std::string dir;      // in the zone: absolute, without "." and ".."
+  std::string special;  // on the host: absolute
+  bool read_only = false;
+  bool nosuid = true;
+  bool nodev = true;  // can't be turned off: a zone never gets device nodes by a mount
+  bool noexec = false;
+  bool operator==(const FsSpec&) const = default;
+};
+
+// [[admin]]: who else may act on the zone (zonecfg(8) "admin").
+struct AdminSpec {
+  std::string user;                // a user name of the host
+  std::vector<std::string> auths;  // "login", "manage", "clonefrom"
+  bool operator==(const AdminSpec&) const = default;
+};
+
+struct ZoneSpec {
+  std::string name;  // given beside the text, never in it
+  Brand brand = Brand::kNative;           // brand = "native"
+  std::string label;                      // label = "PUBLIC"; empty: the default
+  std::string pool = "default";           // pool
+  bool autoboot = false;                  // autoboot
+  uint32_t boot_priority = 100;           // boot-priority, 0..1000, lower boots first
+  std::vector<std::string> command;       // command; empty: the tree's init, else a waiting one
+  std::map<std::string, std::string> env; // [env]
+  std::string user;                       // user: a name or number in the zone; empty: root
+  std::string workdir = "/";              // workdir
+  std::string hostname;                   // hostname; empty: the zone's name
+  Restart restart = Restart::kNo;         // restart = "no" | "on-failure" | "always"
+  uint64_t stop_timeout_ms = 10000;       // stop-timeout = "10s", 0..1h
+  bool read_only_root = false;            // read-only-root
+  bool nesting = false;                   // nesting: may make user namespaces
+  uint64_t log_size = 1 << 20;            // log-size, bytes kept per file, 4K..1G; two files
+
+  uint32_t cpu_shares = 1;                       // cpu-shares, 1..65535
+  std::optional<double> capped_cpus;             // [capped-cpu] ncpus, 0.01..8192
+  std::optional<std::string> dedicated_cpus;     // [dedicated-cpu] ncpus = "1-2" (a CPU list)
+  std::optional<uint64_t> memory_physical;       // [capped-memory] physical, >= 1M
+  std::optional<uint64_t> memory_swap;           // [capped-memory] swap
+  std::optional<uint64_t> memory_locked;         // [capped-memory] locked: RLIMIT_MEMLOCK
+  std::optional<uint64_t> processes;             // [limits] processes, >= 1
+  std::optional<uint64_t> open_files;            // [limits] open-files: RLIMIT_NOFILE
+  std::optional<uint32_t> io_weight;             // [limits] io-weight, 1..10000
+  std::optional<uint64_t> io_read_bps;           // [limits] io-read = "50M/s"
+  std::optional<uint64_t> io_write_bps;          // [limits] io-write
+
+  std::vector<FsSpec> fs;
+  std::vector<AdminSpec> admin;
+  bool operator==(const ZoneSpec&) const = default;
+};
+
+// A pool's configuration file.
+struct PoolSpec {
+  std::string name;
+  uint32_t shares = 1;                     // shares, 1..65535, among pools
+  std::optional<std::string> cpus;         // cpus = "0-1": the pool's processor set
+  std::optional<double> capped_cpus;       // ncpus
+  std::optional<uint64_t> memory_physical; // physical
+  std::optional<uint64_t> processes;       // processes
+  bool operator==(const PoolSpec&) const = default;
+};
+
+}  // namespace core
