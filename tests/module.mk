@@ -11,3 +11,4 @@ unit_tests += $(BUILD)/unit/$(1)
 endef
 
 $(eval $(call unit_test,base,base))
+$(eval $(call unit_test,api,api base))
