@@ -39,7 +39,8 @@ class Label {
   bool operator==(const Label& other) const = default;
 
   // The stored form, independent of names: "low", "high" or "<class>:<hex bitmap, 60 digits>" where
-  // the first digit's high bit is compartment 0.
+  // the first digit's high bit is compartment 0. Class decimal without leading zeros, bitmap in
+  // lower case: one label has one form, and decode accepts no other.
   std::string encode() const;
   static base::Result<Label> decode(std::string_view text);
 
@@ -53,8 +54,9 @@ class Label {
 // Names of the built-in encodings. One label exists for now, PUBLIC (class 1, no compartments);
 // it is the default of every zone.
 Label default_label();
+// A label without a name there gives its stored form, which parse_name refuses.
 std::string name_of(const Label& label);
-// Accepts the names that name_of gives, ADMIN_LOW and ADMIN_HIGH; any case.
+// Accepts PUBLIC, ADMIN_LOW and ADMIN_HIGH; any case.
 base::Result<Label> parse_name(std::string_view text);
 
 }  // namespace labels

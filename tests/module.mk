@@ -12,3 +12,5 @@ endef
 
 $(eval $(call unit_test,base,base))
 $(eval $(call unit_test,api,api base))
+$(eval $(call unit_test,labels,labels base))
+$(eval $(call unit_test,resource,resource base))
