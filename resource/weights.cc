@@ -31,18 +31,23 @@ struct Misfit {
   uint32_t share = 0;  // whose it is
 };
 
+// Both as written and as the scheduler rounds them.
 Misfit misfit(const std::vector<uint32_t>& shares, const std::vector<uint32_t>& weights,
               const WeightRange& range) {
   double all_shares = 0;
-  double all_weights = 0;
+  double all_written = 0;
+  double all_scheduled = 0;
   for (size_t i = 0; i < shares.size(); ++i) {
     all_shares += shares[i];
-    all_weights += scheduler_weight(weights[i], range);
+    all_written += weights[i];
+    all_scheduled += scheduler_weight(weights[i], range);
   }
   Misfit worst;
   for (size_t i = 0; i < shares.size(); ++i) {
-    double points = 100 * std::abs(shares[i] / all_shares -
-                                   scheduler_weight(weights[i], range) / all_weights);
+    double entitled = shares[i] / all_shares;
+    double written = weights[i] / all_written;
+    double scheduled = scheduler_weight(weights[i], range) / all_scheduled;
+    double points = 100 * std::max(std::abs(entitled - written), std::abs(entitled - scheduled));
     if (points > worst.points) worst = {points, shares[i]};
   }
   return worst;
