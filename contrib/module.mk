@@ -1,0 +1,4 @@
+deps:
+	@contrib/deps.sh build test
+
+.PHONY: deps

@@ -1,0 +1,21 @@
+# Targets that run tests and checks. Programs are built by a second make, since the first may just
+# have installed the compiler.
+$(eval $(call unit_test,harness,harness base))
+
+JOBS ?= $(shell nproc)
+build_now = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
+RUN_TESTS := tests/harness/run.py
+
+test-programs: $(programs) $(unit_tests) $(root_tests)
+unit-tests: $(unit_tests)
+root-tests: $(root_tests)
+
+check:
+	@$(build_now) unit-tests
+	@$(RUN_TESTS) --timeout 60 $(unit_tests)
+
+test: deps
+	@$(build_now) test-programs
+	@$(RUN_TESTS) $(unit_tests) $(root_tests)
+
+.PHONY: test-programs unit-tests root-tests check test
