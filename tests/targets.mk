@@ -19,3 +19,10 @@ test: deps
 	@$(RUN_TESTS) $(unit_tests) $(root_tests)
 
 .PHONY: test-programs unit-tests root-tests check test
+
+lab: deps
+	@contrib/deps.sh lab
+	@$(build_now) test-programs
+	@tests/lab/run-all $(BUILD)
+
+.PHONY: lab
