@@ -4,13 +4,16 @@
 //
 //   request                                  reply (or {"id", "error": {code, message, hint, errno}})
 //   {op: "hello"}                            {pid, version, zones: [ZoneRecord]}
-//   {op: "launch", plan, log: {...},         {pid, start_time} when the first process has exec'd;
-//     fds: [names]}  + those descriptors       + 1 descriptor: dup of the log pipe or pty master
-//                                               (stdio kLog, kConsole), a status pipe (kClient)
-//       needed names: "root", "stage" (an empty folder of ours, to assemble on), "cgroup" (v2 payload
-//       folder, if any), "procs0".. (v1 cgroup.procs), "filter", "log" (folder, not for kClient),
-//       the sources of kTree mounts, "init" for ExecPlan::descriptor, "stdin"/"stdout"/"stderr" for
-//       kClient, those of kept_fds
+//   {op: "launch", plan,                    {pid, start_time} when the first process has exec'd;
+//     fds: [names]}  + those descriptors       + descriptors: with "log" a duplicate of the log pipe
+//                                               (kLog) or of the pty's master (kConsole); without
+//                                               "log" a status pipe (kClient), or a status pipe and
+//                                               the pty's master, which is the caller's (kConsole)
+//       needed names: the sources of kRoot, kOverlay and kTree mounts, each a detached mount made by
+//       clone_tree() (mounts.h) in zoned's own mount namespace; "cgroup" (v2 payload folder, if any),
+//       "procs0".. (v1 cgroup.procs), "filter" (seccomp_filter.h), "log" (the folder for the log; always for kLog),
+//       ExecPlan::descriptor unless it is "init" (the keeper has that one),
+//       "stdin"/"stdout"/"stderr" for kClient, those of kept_fds
 //   {op: "enter", plan, fds: [names]}        {pid} + status pipe read end; with tty also the pty
 //       names: "procs" (v2 exec leaf, if any), "procs0".., "filter", "stdin", "stdout", "stderr"
 //   {op: "signal", zone, signal}             {}   to the zone's first process, by what we parent

@@ -1,2 +1,13 @@
 core_srcs := $(filter-out zoned/core/main%.cc,$(wildcard zoned/core/*.cc))
 $(eval $(call library,core,$(core_srcs)))
+
+# zone-init has no libc and no start-up code; it runs the same in every mode.
+$(BUILD)/zone-init: zoned/core/main_init.cc
+	@mkdir -p $(@D)
+	@echo "  CXX  $@"
+	@$(CXX) -std=c++20 -D_GNU_SOURCE -O2 $(WARNINGS) -ffreestanding -fno-exceptions -fno-rtti \
+	  -fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none -fno-pie -no-pie -static \
+	  -nostdlib -Wl,--build-id=none -Wl,-z,noexecstack -s -o $@ $<
+
+$(eval $(call program,zone-keeper,zoned/core/main_keeper.cc,core netns resource labels base,$(STATIC) -lseccomp))
+programs += $(BUILD)/zone-init $(BUILD)/zone-keeper

@@ -34,6 +34,10 @@ struct PlanInputs {
   const resource::CgroupDriver* cgroups = nullptr;
   bool ephemeral = false;                   // zone run: an overlay over the source
   bool client_stdio = false;                // zone run: the client's descriptors
+  bool client_tty = false;                  // zone run: a pty for the client instead
+  std::vector<bool> private_trees;          // per [[fs]]: is `special` below a folder that only root
+                                            // may enter? Only then is it idmapped (else a zone's
+                                            // root would make files of the host's root)
 };
 
 struct Planned {

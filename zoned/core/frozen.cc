@@ -1,0 +1,146 @@
+#include "zoned/core/frozen.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/files.h"
+#include "base/strings.h"
+#include "zoned/core/seccomp_filter.h"
+
+namespace core {
+
+using base::Result;
+using base::Status;
+
+Result<int> Frozen::high(int fd) {
+  int copy = fcntl(fd, F_DUPFD_CLOEXEC, kFirstFreeFd);
+  if (copy < 0) return base::sys_error("dup");
+  duplicates_.emplace_back(copy);
+  return copy;
+}
+
+Status Frozen::freeze_exec(const ExecPlan& exec, const FdTable& fds) {
+  exec_ = exec;
+  for (std::string& arg : exec_.argv) argv_.push_back(arg.data());
+  argv_.push_back(nullptr);
+  for (std::string& variable : exec_.env) envp_.push_back(variable.data());
+  envp_.push_back(nullptr);
+  child_.argv = argv_.data();
+  child_.envp = envp_.data();
+  child_.path = exec_.path.c_str();
+  child_.workdir = exec_.workdir.c_str();
+  child_.uid = exec_.uid;
+  child_.gid = exec_.gid;
+  child_.groups = exec_.groups.data();
+  child_.group_count = exec_.groups.size();
+  if (!exec_.descriptor.empty()) {
+    TRY_AS(int fd, find_fd(fds, exec_.descriptor));
+    TRY_AS(child_.exec_fd, high(fd));
+  }
+  return {};
+}
+
+Status Frozen::freeze_filter(const std::string& filter, const FdTable& fds) {
+  if (filter.empty()) return {};
+  TRY_AS(int fd, find_fd(fds, "filter"));
+  // The memfd is shared by all zones of the profile: read it without moving its offset.
+  std::string bytes(1 << 17, '\0');
+  ssize_t n = pread(fd, bytes.data(), bytes.size(), 0);
+  if (n < 0) return base::sys_error("read the filter");
+  TRY_AS(programs_, decode_filter(std::string_view(bytes).substr(0, static_cast<size_t>(n))));
+  for (const auto& program : programs_)
+    filters_.push_back({static_cast<unsigned short>(program.size()), program.data()});
+  child_.filters = filters_.data();
+  child_.filter_count = filters_.size();
+  return {};
+}
+
+Status Frozen::freeze_stdio(const FdTable& fds) {
+  constexpr const char* kNames[] = {"stdin", "stdout", "stderr"};
+  for (int i = 0; i < 3; ++i) {
+    if (!fds.contains(kNames[i])) continue;  // the console
+    TRY_AS(int fd, find_fd(fds, kNames[i]));
+    TRY_AS(child_.stdio[i], high(fd));
+  }
+  return {};
+}
+
+void Frozen::freeze_filesystems(const ZonePlan& plan) {
+  mounts_ = plan.mounts;
+  // Inner vectors must not move once their data is referred to.
+  options_.reserve(mounts_.size());
+  entries_.reserve(mounts_.size());
+  for (const MountOp& op : mounts_) {
+    if (op.kind == MountOp::Kind::kConsole) {
+      for (size_t i = 0; i < filesystems_.size(); ++i)
+        if (std::string_view(filesystems_[i].type) == "devpts")
+          child_.console_filesystem = static_cast<int>(i);
+    }
+    if (!made_by_child(op.kind)) continue;
+    auto& options = options_.emplace_back();
+    for (const auto& [key, value] : op.options) options.push_back({key.c_str(), value.c_str()});
+    auto& entries = entries_.emplace_back();
+    for (const TmpfsEntry& entry : op.entries)
+      entries.push_back({static_cast<int>(entry.kind), entry.path.c_str(), entry.target.c_str(),
+                         entry.mode});
+    filesystems_.push_back({filesystem_type(op.kind), options.data(), options.size(),
+                            mount_attributes(op), entries.data(), entries.size()});
+  }
+  child_.filesystems = filesystems_.data();
+  child_.filesystem_count = filesystems_.size();
+}
+
+Result<std::unique_ptr<Frozen>> Frozen::boot(const ZonePlan& plan, const FdTable& fds, int gate,
+                                             int report) {
+  std::unique_ptr<Frozen> frozen(new Frozen);
+  ChildPlan& child = frozen->child_;
+  TRY_AS(child.gate, frozen->high(gate));
+  TRY_AS(child.report, frozen->high(report));
+  frozen->freeze_filesystems(plan);
+  if (frozen->filesystems_.size() > kMaxChildFilesystems)
+    return base::make_error(base::Code::kInvalid, "too many file systems in the plan");
+  if (!plan.hostname.empty()) {
+    frozen->hostname_ = plan.hostname;
+    child.hostname = frozen->hostname_.c_str();
+  }
+  for (const Rlimit& limit : plan.rlimits)
+    frozen->rlimits_.push_back({limit.resource, {limit.soft, limit.hard}});
+  child.rlimits = frozen->rlimits_.data();
+  child.rlimit_count = frozen->rlimits_.size();
+  for (const KeptFd& kept : plan.kept_fds) {
+    TRY_AS(int fd, find_fd(fds, kept.name));
+    TRY_AS(int from, frozen->high(fd));
+    frozen->kept_.push_back({from, kept.number});
+  }
+  child.kept = frozen->kept_.data();
+  child.kept_count = frozen->kept_.size();
+  child.unshare_cgroup = plan.namespaces.cgroup;
+  child.loopback_up = plan.loopback_up;
+  child.close_fds = plan.close_fds;
+  child.capabilities = plan.capabilities;
+  child.no_new_privs = plan.no_new_privs;
+  TRY(frozen->freeze_stdio(fds));
+  TRY(frozen->freeze_filter(plan.filter, fds));
+  TRY(frozen->freeze_exec(plan.exec, fds));
+  return frozen;
+}
+
+Result<std::unique_ptr<Frozen>> Frozen::enter(const EnterPlan& plan, const FdTable& fds,
+                                              int terminal, int report) {
+  std::unique_ptr<Frozen> frozen(new Frozen);
+  ChildPlan& child = frozen->child_;
+  TRY_AS(child.report, frozen->high(report));
+  if (terminal >= 0) {
+    TRY_AS(child.terminal, frozen->high(terminal));
+  } else {
+    TRY(frozen->freeze_stdio(fds));
+  }
+  child.close_fds = plan.close_fds;
+  child.capabilities = plan.capabilities;
+  child.no_new_privs = plan.no_new_privs;
+  TRY(frozen->freeze_filter(plan.filter, fds));
+  TRY(frozen->freeze_exec(plan.exec, fds));
+  return frozen;
+}
+
+}  // namespace core

@@ -1,0 +1,201 @@
+// Launching and joining: the keeper forks a helper and follows it without blocking.
+#include <fcntl.h>
+
+#include <csignal>
+
+#include <nlohmann/json.hpp>
+
+#include "base/files.h"
+#include "base/log.h"
+#include "base/process.h"
+#include "base/strings.h"
+#include "zoned/core/keeper.h"
+#include "zoned/core/launcher.h"
+#include "zoned/core/plan_json.h"
+
+namespace core {
+
+using base::Code;
+using base::make_error;
+using base::Status;
+using base::UniqueFd;
+using nlohmann::json;
+
+namespace {
+
+// A launcher that takes longer hangs in some file system.
+constexpr std::chrono::seconds kJobDeadline{60};
+
+struct PipeEnds {
+  UniqueFd read;
+  UniqueFd write;
+};
+base::Result<PipeEnds> make_pipe() {
+  int fds[2];
+  if (pipe2(fds, O_CLOEXEC) != 0) return base::sys_error("pipe");
+  return PipeEnds{UniqueFd(fds[0]), UniqueFd(fds[1])};
+}
+
+template <typename Map>
+FdTable table_of(const Map& fds) {
+  FdTable table;
+  for (const auto& [name, fd] : fds) table[name] = fd.get();
+  return table;
+}
+
+}  // namespace
+
+Status Keeper::launch(uint64_t connection, const json& request, NamedFds fds) {
+  TRY_AS(ZonePlan plan, zone_plan_from_json(request.at("plan")));
+  if (Zone* zone = find(plan.name); zone != nullptr && !zone->record.exited)
+    return make_error(Code::kExists, "zone " + base::quoted(plan.name) + " is running");
+  for (const auto& [name, zone] : jobs_)
+    if (!zone->enter && zone->zone.record.zone == plan.name)
+      return make_error(Code::kExists, "zone " + base::quoted(plan.name) + " is being launched");
+  auto job = std::make_unique<Job>();
+  job->connection = connection;
+  job->request = request.at("id").get<int64_t>();
+  ZoneRecord& record = job->zone.record;
+  record.zone = plan.name;
+  record.boot_id = plan.boot_id;
+  record.console = plan.stdio == Stdio::kConsole;
+  record.log_size = plan.log_size;
+
+  if (plan.stdio == Stdio::kLog) {
+    TRY_AS(UniqueFd null, base::open_at(AT_FDCWD, "/dev/null", O_RDONLY));
+    TRY_AS(PipeEnds log, make_pipe());
+    TRY_AS(fds["stderr"], base::dup_fd(log.write.get()));
+    fds["stdin"] = std::move(null);
+    fds["stdout"] = std::move(log.write);
+    job->zone.output = std::move(log.read);
+  }
+  // Whose output is not logged is somebody's in the foreground, who waits for the status.
+  if (auto log = fds.find("log"); log != fds.end()) {
+    job->zone.log = std::make_unique<RotatingLog>(std::move(log->second), plan.log_size);
+    fds.erase(log);
+  } else if (plan.stdio == Stdio::kLog) {
+    return make_error(Code::kInternal, "descriptor 'log' is missing");
+  } else {
+    TRY_AS(PipeEnds status, make_pipe());
+    job->status_read = std::move(status.read);
+    job->zone.status_pipe = std::move(status.write);
+  }
+  FdTable table = table_of(fds);
+  if (!table.contains("init")) table["init"] = setup_.init.get();
+  TRY(check_plan(plan, table));
+  TRY_AS(auto sockets, base::socket_pair(SOCK_SEQPACKET));
+  TRY_AS(job->helper, fork_launcher(plan, table, sockets.second.get()));
+  job->socket = std::move(sockets.first);
+  return watch_job(std::move(job));
+}
+
+Status Keeper::enter(uint64_t connection, const json& request, NamedFds fds) {
+  TRY_AS(EnterPlan plan, enter_plan_from_json(request.at("plan")));
+  Zone* zone = find(plan.zone);
+  if (zone == nullptr || zone->record.exited || zone->record.boot_id != plan.boot_id)
+    return make_error(Code::kState, "zone " + base::quoted(plan.zone) + " is not running");
+  UniqueFd pidfd;
+  if (zone->pidfd) {
+    TRY_AS(pidfd, base::dup_fd(zone->pidfd.get()));
+  } else {
+    TRY_AS(pidfd, base::open_pidfd(zone->record.pid));
+  }
+  auto job = std::make_unique<Job>();
+  job->enter = true;
+  job->connection = connection;
+  job->request = request.at("id").get<int64_t>();
+  FdTable table = table_of(fds);
+  TRY(check_plan(plan, table));
+  TRY_AS(PipeEnds status, make_pipe());
+  job->status_read = std::move(status.read);
+  job->zone.status_pipe = std::move(status.write);
+  TRY_AS(auto sockets, base::socket_pair(SOCK_SEQPACKET));
+  TRY_AS(job->helper, fork_joiner(plan, table, pidfd.get(), sockets.second.get()));
+  job->socket = std::move(sockets.first);
+  return watch_job(std::move(job));
+}
+
+Status Keeper::watch_job(std::unique_ptr<Job> owned) {
+  Job* job = owned.get();
+  jobs_[job] = std::move(owned);
+  job->deadline = loop_->after(kJobDeadline, [this, job] {
+    job->deadline = 0;
+    // A child of ours, not reaped while its job stands.
+    kill(job->helper, SIGKILL);
+    if (job->process > 0 && !unclaimed_.contains(job->process)) kill(job->process, SIGKILL);
+    job_failed(job, make_error(Code::kTimeout, "the zone's first process did not start in time"));
+  });
+  auto added = loop_->add(job->socket.get(), EPOLLIN, [this, job](uint32_t) { on_job(job); });
+  if (!added) {
+    job_failed(job, added.error());
+  }
+  return {};
+}
+
+void Keeper::on_job(Job* job) {
+  auto message = base::receive_message(job->socket.get(), kMaxKeeperMessage);
+  if (!message && message.error().sys_errno == EAGAIN) return;
+  if (!message || message->eof) {
+    if (job->process > 0 && !unclaimed_.contains(job->process)) kill(job->process, SIGKILL);
+    return job_failed(job, make_error(Code::kIo, "the launcher was killed"));
+  }
+  json body = json::parse(message->data, nullptr, false);
+  if (!body.is_object()) return job_failed(job, make_error(Code::kInternal, "launcher's message"));
+  if (body.contains("pid")) {
+    job->process = body.value("pid", 0);
+    if (job->enter) return;
+    job->zone.record.pid = job->process;
+    auto start = base::start_time_of(job->process);
+    job->zone.record.start_time = start ? *start : 0;
+    return;
+  }
+  if (body.contains("error")) return job_failed(job, error_from_json(body["error"]));
+  UniqueFd terminal;
+  if (!message->fds.empty()) terminal = std::move(message->fds[0]);
+  job_ready(job, std::move(terminal));
+}
+
+void Keeper::job_ready(Job* job, UniqueFd terminal) {
+  pid_t pid = job->process;
+  std::vector<int> fds;
+  if (job->enter) {
+    fds.push_back(job->status_read.get());
+    if (terminal) fds.push_back(terminal.get());
+    joined_[pid] = std::move(job->zone.status_pipe);
+    reply(job->connection, job->request, {{"pid", pid}}, fds);
+  } else {
+    if (job->status_read) fds.push_back(job->status_read.get());
+    // A terminal in the foreground is its client's alone.
+    if (terminal && job->zone.log) job->zone.output = std::move(terminal);
+    if (terminal) fds.push_back(terminal.get());
+    if (job->zone.output) fds.push_back(job->zone.output.get());
+    std::string name = job->zone.record.zone;
+    Zone& zone = zones_[name] = std::move(job->zone);
+    reply(job->connection, job->request,
+          {{"pid", pid}, {"start_time", zone.record.start_time}}, fds);
+    if (auto watched = watch_zone(zone); !watched)
+      base::log_error("zone " + base::quoted(name) + ": " + watched.error().message);
+  }
+  end_job(job);
+  if (auto ended = unclaimed_.find(pid); ended != unclaimed_.end()) {
+    ExitStatus status = ended->second;
+    unclaimed_.erase(ended);
+    on_exit(pid, status);
+  }
+}
+
+void Keeper::job_failed(Job* job, const base::Error& error) {
+  reply_error(job->connection, job->request, error);
+  unclaimed_.erase(job->process);
+  end_job(job);
+}
+
+void Keeper::end_job(Job* job) {
+  if (job->deadline != 0) loop_->cancel(job->deadline);
+  loop_->remove(job->socket.get());
+  jobs_.erase(job);
+  // Whoever could still be claimed has been: nobody else is being started.
+  if (jobs_.empty()) unclaimed_.clear();
+}
+
+}  // namespace core

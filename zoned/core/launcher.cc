@@ -1,0 +1,358 @@
+#include "zoned/core/launcher.h"
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <linux/sched.h>
+#include <linux/securebits.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <csignal>
+
+#include <nlohmann/json.hpp>
+
+#include "base/files.h"
+#include "base/process.h"
+#include "base/strings.h"
+#include "base/unix_socket.h"
+#include "zoned/core/capabilities.h"
+#include "zoned/core/child_setup.h"
+#include "zoned/core/frozen.h"
+#include "zoned/core/keeper_protocol.h"
+
+namespace core {
+namespace {
+
+using base::Code;
+using base::make_error;
+using base::Result;
+using base::Status;
+using base::sys_error;
+using base::UniqueFd;
+using nlohmann::json;
+
+Result<pid_t> clone_process(clone_args args) {
+  long pid = syscall(SYS_clone3, &args, sizeof args);
+  if (pid < 0) return sys_error("clone3");
+  return static_cast<pid_t>(pid);
+}
+
+Status tell(int keeper, const json& message, const std::vector<int>& fds = {}) {
+  auto sent = base::send_message(keeper, message.dump(), fds);
+  if (!sent) return std::move(sent).error();
+  return {};
+}
+
+[[noreturn]] void finish(int keeper, const Status& status) {
+  if (!status) {
+    Status told = tell(keeper, {{"error", error_to_json(status.error())}});
+    if (!told) _exit(2);
+  }
+  _exit(status ? 0 : 1);
+}
+
+// Writing "0" into cgroup.procs moves the writer; what it clones starts there.
+Status join_cgroups(const FdTable& fds) {
+  for (const auto& [name, fd] : fds) {
+    if (!name.starts_with("procs")) continue;
+    if (write(fd, "0", 1) != 1) return sys_error("join cgroup");
+  }
+  return {};
+}
+
+// The failure pipe: EOF means that exec has happened.
+Status await_exec(int report, const char* (*step_name)(uint32_t), const std::string& path) {
+  ChildFailure failure = {};
+  ssize_t n;
+  do {
+    n = read(report, &failure, sizeof failure);
+  } while (n < 0 && errno == EINTR);
+  if (n == 0) return {};
+  if (n != sizeof failure) return sys_error("read the child's report", n < 0 ? errno : EIO);
+  std::string step = step_name(failure.step);
+  if (step == "exec") step += " " + base::quoted(path);
+  if (failure.index != 0) step += " [" + std::to_string(failure.index) + "]";
+  return sys_error(step, failure.error);
+}
+
+struct Pipe {
+  UniqueFd read;
+  UniqueFd write;
+};
+Result<Pipe> make_pipe() {
+  int fds[2];
+  if (pipe2(fds, O_CLOEXEC) != 0) return sys_error("pipe");
+  return Pipe{UniqueFd(fds[0]), UniqueFd(fds[1])};
+}
+
+// --- the launcher --------------------------------------------------------------------------------
+
+class Launcher {
+ public:
+  Launcher(const ZonePlan& plan, const FdTable& fds, int keeper)
+      : plan_(plan), fds_(fds), keeper_(keeper) {}
+  Status run();
+
+ private:
+  Status enter_own_world();
+  Status clone_child();
+  Status map_ids();
+  Result<UniqueFd> build_mounts();
+  Result<UniqueFd> zone_mount_namespace();
+  uint64_t clone_flags() const;
+
+  const ZonePlan& plan_;
+  const FdTable& fds_;
+  int keeper_;
+  UniqueFd proc_self_;  // the host's /proc/self, reachable after the pivot
+  UniqueFd gate_;
+  UniqueFd report_;
+  pid_t child_ = 0;
+  UniqueFd child_pidfd_;
+  UniqueFd child_user_namespace_;
+};
+
+Status Launcher::enter_own_world() {
+  if (mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
+    return sys_error("make mounts private");
+  TRY_AS(proc_self_, base::open_at(AT_FDCWD, "/proc/self", O_PATH | O_DIRECTORY));
+  TRY(join_cgroups(fds_));
+  return base::write_value(proc_self_.get(), "oom_score_adj", std::to_string(plan_.oom_score_adj));
+}
+
+uint64_t Launcher::clone_flags() const {
+  const Namespaces& n = plan_.namespaces;
+  uint64_t flags = CLONE_NEWNS | CLONE_PARENT | CLONE_CLEAR_SIGHAND | CLONE_PIDFD;
+  if (n.user) flags |= CLONE_NEWUSER;
+  if (n.pid) flags |= CLONE_NEWPID;
+  if (n.net) flags |= CLONE_NEWNET;
+  if (n.uts) flags |= CLONE_NEWUTS;
+  if (n.ipc) flags |= CLONE_NEWIPC;
+  if (n.time) flags |= CLONE_NEWTIME;
+  return flags;
+}
+
+// The user namespace is charged (inotify, ...) to the effective uid that makes it: the zone's own.
+Status Launcher::clone_child() {
+  TRY_AS(auto gate, base::socket_pair(SOCK_SEQPACKET));
+  TRY_AS(Pipe report, make_pipe());
+  TRY_AS(auto frozen, Frozen::boot(plan_, fds_, gate.second.get(), report.write.get()));
+  clone_args args = {};
+  int pidfd = -1;
+  args.flags = clone_flags();
+  args.pidfd = reinterpret_cast<uintptr_t>(&pidfd);
+  if (auto cgroup = fds_.find("cgroup"); cgroup != fds_.end()) {
+    args.flags |= CLONE_INTO_CGROUP;
+    args.cgroup = static_cast<uint64_t>(cgroup->second);
+  }
+  uid_t creator = plan_.namespaces.user ? plan_.ids.base : 0;
+  if (prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP) != 0) return sys_error("securebits");
+  if (syscall(SYS_setresuid, -1, creator, -1) != 0) return sys_error("setresuid");
+  TRY_AS(child_, clone_process(args));
+  if (child_ == 0) run_boot_steps(frozen->child());
+  child_pidfd_.reset(pidfd);
+  if (syscall(SYS_setresuid, -1, 0, -1) != 0) return sys_error("setresuid");
+  gate_ = std::move(gate.first);
+  report_ = std::move(report.read);
+  return tell(keeper_, {{"pid", child_}});
+}
+
+Status Launcher::map_ids() {
+  if (!plan_.namespaces.user) return {};
+  TRY_AS(UniqueFd proc, base::open_at(AT_FDCWD, "/proc/" + std::to_string(child_),
+                                      O_PATH | O_DIRECTORY));
+  std::string map = "0 " + std::to_string(plan_.ids.base) + " " + std::to_string(kIdsPerZone);
+  TRY(base::write_value(proc.get(), "gid_map", map));
+  TRY(base::write_value(proc.get(), "uid_map", map));
+  TRY_AS(child_user_namespace_, base::open_at(proc.get(), "ns/user", O_RDONLY));
+  return {};
+}
+
+// Joins the zone's user namespace and copies the mount namespace there: mounts that came from a more
+// privileged namespace are locked in the copy (mount_namespaces(7)).
+Result<UniqueFd> Launcher::zone_mount_namespace() {
+  if (child_user_namespace_ && setns(child_user_namespace_.get(), CLONE_NEWUSER) != 0)
+    return sys_error("join the zone's user namespace");
+  if (unshare(CLONE_NEWNS) != 0) return sys_error("copy the mount namespace");
+  return base::open_at(proc_self_.get(), "ns/mnt", O_RDONLY);
+}
+
+Result<UniqueFd> Launcher::build_mounts() {
+  RootAssembler root(plan_, fds_, child_user_namespace_ ? child_user_namespace_.get() : -1);
+  if (write(gate_.get(), "g", 1) != 1) return sys_error("open the gate");
+  TRY(root.prepare());
+  TRY_AS(base::Message offer, base::receive_message(gate_.get(), 16));
+  if (offer.eof) return make_error(Code::kIo, "the zone's first process ended early");
+  UniqueFd console;
+  if (plan_.stdio == Stdio::kConsole && !offer.fds.empty()) {
+    console = std::move(offer.fds.back());
+    offer.fds.pop_back();
+  }
+  root.take_offer(std::move(offer.fds));
+  TRY(root.assemble());
+  UniqueFd mounts;
+  if (plan_.lock_mounts) TRY(root.protect());
+  TRY_AS(mounts, zone_mount_namespace());
+  if (!plan_.lock_mounts) TRY(root.protect());
+  auto sent = base::send_message(gate_.get(), "m", {mounts.get()});
+  if (!sent) return std::move(sent).error();
+  return console;
+}
+
+Status Launcher::run() {
+  TRY(enter_own_world());
+  TRY(clone_child());
+  TRY(map_ids());
+  auto console = build_mounts();
+  if (!console) {
+    // When the child failed first, its own report says more than the broken gate.
+    pollfd report = {report_.get(), POLLIN, 0};
+    bool reported = poll(&report, 1, 0) > 0 && (report.revents & POLLIN) != 0;
+    Status own = reported ? await_exec(report_.get(), boot_step_name, plan_.exec.path) : Status();
+    TRY(base::signal_pidfd(child_pidfd_.get(), SIGKILL));
+    return own ? std::move(console).error() : std::move(own).error();
+  }
+  TRY(await_exec(report_.get(), boot_step_name, plan_.exec.path));
+  if (!*console) return tell(keeper_, {{"ready", true}});
+  return tell(keeper_, {{"ready", true}}, {console->get()});
+}
+
+// --- the joiner ----------------------------------------------------------------------------------
+
+// A pty of the zone's own devpts; identity checked on the open file, not on the path.
+Result<std::pair<UniqueFd, UniqueFd>> open_zone_pty(uint16_t rows, uint16_t columns) {
+  TRY_AS(UniqueFd root, base::open_at(AT_FDCWD, "/", O_PATH | O_DIRECTORY));
+  auto master = base::open_in_root(root.get(), "/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_NOFOLLOW);
+  if (!master) return std::move(master).error().context("open a pty in the zone");
+  struct statfs fs = {};
+  if (fstatfs(master->get(), &fs) != 0) return sys_error("statfs");
+  if (fs.f_type != DEVPTS_SUPER_MAGIC)
+    return make_error(Code::kIo, "the zone's /dev/pts is not a devpts");
+  int unlock = 0;
+  if (ioctl(master->get(), TIOCSPTLCK, &unlock) != 0) return sys_error("unlock the pty");
+  UniqueFd slave(ioctl(master->get(), TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC));
+  if (!slave) return sys_error("open the pty's slave");
+  winsize size = {rows, columns, 0, 0};
+  if (ioctl(master->get(), TIOCSWINSZ, &size) != 0) return sys_error("size the pty");
+  return std::pair(*std::move(master), std::move(slave));
+}
+
+// Closes all that the zone must not get hold of before the first namespace is entered.
+Status close_all_but(const std::vector<int>& keep) {
+  constexpr int kLimit = 1 << 20;
+  for (int fd = 3; fd < kLimit;) {
+    int next = kLimit;
+    for (int kept : keep)
+      if (kept >= fd && kept < next) next = kept;
+    if (next > fd && syscall(SYS_close_range, fd, next == kLimit ? ~0U : next - 1, 0) != 0)
+      return sys_error("close_range");
+    fd = next + 1;
+  }
+  return {};
+}
+
+Status join_zone(const EnterPlan& plan, const FdTable& fds, int zone_pidfd, int keeper) {
+  constexpr int kAll = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWUTS |
+                       CLONE_NEWIPC | CLONE_NEWCGROUP | CLONE_NEWTIME;
+  TRY(join_cgroups(fds));
+  TRY_AS(Pipe report, make_pipe());
+  if (plan.close_fds) {
+    std::vector<int> keep = {keeper, zone_pidfd, report.read.get(), report.write.get()};
+    for (const auto& [name, fd] : fds)
+      if (!name.starts_with("procs")) keep.push_back(fd);
+    TRY(close_all_but(keep));
+  }
+  if (plan.undumpable && prctl(PR_SET_DUMPABLE, 0) != 0) return sys_error("PR_SET_DUMPABLE");
+  if (setns(zone_pidfd, kAll) != 0) return sys_error("enter the zone's namespaces");
+  if (syscall(SYS_setresgid, 0, 0, 0) != 0 || syscall(SYS_setresuid, 0, 0, 0) != 0)
+    return sys_error("become root of the zone");
+  std::pair<UniqueFd, UniqueFd> pty;
+  if (plan.tty) {
+    TRY_AS(pty, open_zone_pty(plan.tty_rows, plan.tty_columns));
+  }
+  int terminal = plan.tty ? pty.second.get() : -1;
+  TRY_AS(auto frozen, Frozen::enter(plan, fds, terminal, report.write.get()));
+  clone_args args = {};
+  args.flags = CLONE_PARENT | CLONE_CLEAR_SIGHAND;
+  // Becoming root of the zone made the process dumpable again; its copy is born as it is now.
+  if (plan.undumpable && prctl(PR_SET_DUMPABLE, 0) != 0) return sys_error("PR_SET_DUMPABLE");
+  TRY_AS(pid_t child, clone_process(args));
+  if (child == 0) run_enter_steps(frozen->child());
+  TRY(tell(keeper, {{"pid", child}}));
+  report.write.reset();
+  frozen.reset();
+  TRY(await_exec(report.read.get(), enter_step_name, plan.exec.path));
+  if (!plan.tty) return tell(keeper, {{"ready", true}});
+  return tell(keeper, {{"ready", true}}, {pty.first.get()});
+}
+
+void reset_signals() {
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+Status check_capabilities(uint64_t capabilities, Profile profile) {
+  if ((capabilities & ~capabilities_of(profile)) != 0)
+    return make_error(Code::kDenied, "the plan has more capabilities than its profile");
+  return {};
+}
+
+Status check_filter(const std::string& filter, const FdTable& fds) {
+  TRY_AS(int fd, find_fd(fds, "filter"));
+  if (filter.empty() || !base::is_sealed(fd))
+    return make_error(Code::kDenied, "the plan's filter is missing or not sealed");
+  return {};
+}
+
+}  // namespace
+
+Result<pid_t> fork_launcher(const ZonePlan& plan, const FdTable& fds, int keeper) {
+  clone_args args = {};
+  args.flags = CLONE_NEWNS;
+  args.exit_signal = SIGCHLD;
+  TRY_AS(pid_t pid, clone_process(args));
+  if (pid != 0) return pid;
+  reset_signals();
+  finish(keeper, Launcher(plan, fds, keeper).run());
+}
+
+Result<pid_t> fork_joiner(const EnterPlan& plan, const FdTable& fds, int zone_pidfd, int keeper) {
+  clone_args args = {};
+  args.exit_signal = SIGCHLD;
+  TRY_AS(pid_t pid, clone_process(args));
+  if (pid != 0) return pid;
+  reset_signals();
+  finish(keeper, join_zone(plan, fds, zone_pidfd, keeper));
+}
+
+Status check_plan(const ZonePlan& plan, const FdTable& fds) {
+  const Namespaces& n = plan.namespaces;
+  if (!n.user) return make_error(Code::kDenied, "the plan has no user namespace");
+  if (!n.pid || !n.uts || !n.ipc || !n.cgroup || !plan.lock_mounts || !plan.close_fds)
+    return make_error(Code::kDenied, "the plan lacks a namespace or another wall");
+  if (!n.net && (plan.profile != Profile::kJob || plan.filter != "job-net"))
+    return make_error(Code::kDenied, "the plan shares the host's network");
+  if (plan.ids.base < kFirstId || plan.ids.base % kIdsPerZone != 0 ||
+      plan.ids.base > kLastId - (kIdsPerZone - 1))
+    return make_error(Code::kDenied, "the plan's ids are outside the registry's space");
+  if (plan.profile != Profile::kOs && !plan.no_new_privs)
+    return make_error(Code::kDenied, "the plan lacks no_new_privs");
+  TRY(check_capabilities(plan.capabilities, plan.profile));
+  return check_filter(plan.filter, fds);
+}
+
+Status check_plan(const EnterPlan& plan, const FdTable& fds) {
+  if (!plan.close_fds || !plan.undumpable)
+    return make_error(Code::kDenied, "the plan lacks a wall");
+  TRY(check_capabilities(plan.capabilities, Profile::kOs));
+  return check_filter(plan.filter, fds);
+}
+
+}  // namespace core

@@ -1,0 +1,35 @@
+// The launcher and the joiner: short-lived processes that the keeper forks, one per boot and one per
+// `zone exec`. Whatever they do may block on a hostile file system without holding up the keeper.
+//
+// Both speak to the keeper over `keeper`, a SOCK_SEQPACKET socket:
+//   {"pid": N}                 the process exists; it is the keeper's child (CLONE_PARENT)
+//   {"ready": true} [+ fd]     exec has happened; fd: the console's or pty's master
+//   {"error": {...}}           it has not; the process, if any, is gone or about to be
+#pragma once
+
+#include "base/result.h"
+#include "zoned/core/mounts.h"
+#include "zoned/core/plan.h"
+
+namespace core {
+
+// Forks the launcher. The parent gets its pid back; the child never returns. The launcher attaches
+// itself to the plan's cgroups, clones the zone's first process, puts its root together and waits
+// until it has exec'd.
+base::Result<pid_t> fork_launcher(const ZonePlan& plan, const FdTable& fds, int keeper);
+
+// Forks the joiner, which enters the namespaces of the process behind zone_pidfd.
+base::Result<pid_t> fork_joiner(const EnterPlan& plan, const FdTable& fds, int zone_pidfd,
+                                int keeper);
+
+// What the keeper refuses whatever zoned says: no user namespace, ids outside the registry's space,
+// a filter that is missing or not sealed, more capabilities than the profile has, the host's network
+// for anything but an installing job.
+base::Status check_plan(const ZonePlan& plan, const FdTable& fds);
+base::Status check_plan(const EnterPlan& plan, const FdTable& fds);
+
+// The space that ranges come from: 65536-aligned above kFirstId.
+inline constexpr uint32_t kFirstId = 524288;
+inline constexpr uint32_t kLastId = 1879048191;
+
+}  // namespace core

@@ -1,0 +1,15 @@
+// The lists of system calls behind the filters (seccomp_filter.h). Names as libseccomp knows them.
+#pragma once
+
+#include <vector>
+
+namespace core::seccomp_calls {
+
+// Allowed in every profile.
+std::vector<const char*> common();
+// Allowed in "os" and with nesting; known and refused (EPERM) in the others.
+std::vector<const char*> os_only();
+// Known and refused in every profile: escape classes, host-wide effects, obsolete calls.
+std::vector<const char*> never();
+
+}  // namespace core::seccomp_calls

@@ -1,0 +1,204 @@
+#include "zoned/core/seccomp_filter.h"
+
+#include <linux/netlink.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+#include <cstring>
+#include <memory>
+
+#include "base/files.h"
+#include "base/strings.h"
+#include "zoned/core/seccomp_calls.h"
+
+namespace core {
+namespace {
+
+using base::Code;
+using base::make_error;
+using base::Status;
+
+struct ContextRelease {
+  void operator()(void* context) const { seccomp_release(context); }
+};
+using Context = std::unique_ptr<void, ContextRelease>;
+
+struct Traits {
+  bool os = false;
+  bool nesting = false;
+  bool unix_sockets = true;
+};
+
+base::Result<Traits> traits_of(std::string_view profile) {
+  Traits traits;
+  constexpr std::string_view kNesting = "+nesting";
+  if (profile.ends_with(kNesting)) {
+    traits.nesting = true;
+    profile.remove_suffix(kNesting.size());
+  }
+  if (profile == "os") {
+    traits.os = true;
+  } else if (profile == "job-net") {
+    traits.unix_sockets = false;
+  } else if (profile != "app") {
+    return make_error(Code::kInvalid, base::quoted(profile) + " is not a filter profile");
+  }
+  return traits;
+}
+
+base::Result<Context> new_context(uint32_t default_action) {
+  Context context(seccomp_init(default_action));
+  if (!context) return make_error(Code::kNoSpace, "seccomp_init failed");
+  // 2: a binary tree over call numbers instead of a list.
+  if (int err = seccomp_attr_set(context.get(), SCMP_FLTATR_CTL_OPTIMIZE, 2); err != 0)
+    return base::sys_error("seccomp optimize", -err);
+  return context;
+}
+
+// Calls that this libseccomp or this architecture does not know are left to the default (ENOSYS).
+Status add_calls(void* context, uint32_t action, const std::vector<const char*>& names) {
+  for (const char* name : names) {
+    int number = seccomp_syscall_resolve_name(name);
+    if (number == __NR_SCMP_ERROR || number < 0) continue;
+    if (int err = seccomp_rule_add_array(context, action, number, 0, nullptr); err != 0)
+      return base::sys_error(std::string("seccomp rule for ") + name, -err);
+  }
+  return {};
+}
+
+Status refuse(void* context, int call, std::vector<scmp_arg_cmp> args) {
+  int err = seccomp_rule_add_array(context, SCMP_ACT_ERRNO(EPERM), call,
+                                   static_cast<unsigned>(args.size()), args.data());
+  if (err != 0) return base::sys_error("seccomp argument rule", -err);
+  return {};
+}
+
+scmp_arg_cmp low32_is(unsigned argument, uint64_t value) {
+  return scmp_arg_cmp{argument, SCMP_CMP_MASKED_EQ, 0xffffffff, value};
+}
+
+scmp_arg_cmp has_bit(unsigned argument, uint64_t bit) {
+  return scmp_arg_cmp{argument, SCMP_CMP_MASKED_EQ, bit, bit};
+}
+
+base::Result<std::vector<sock_filter>> export_program(void* context) {
+  base::UniqueFd file(memfd_create("filter", MFD_CLOEXEC));
+  if (!file) return base::sys_error("memfd_create");
+  if (int err = seccomp_export_bpf(context, file.get()); err != 0)
+    return base::sys_error("seccomp_export_bpf", -err);
+  if (lseek(file.get(), 0, SEEK_SET) != 0) return base::sys_error("lseek");
+  TRY_AS(std::string bytes, base::read_fd(file.get()));
+  std::vector<sock_filter> program(bytes.size() / sizeof(sock_filter));
+  std::memcpy(program.data(), bytes.data(), program.size() * sizeof(sock_filter));
+  return program;
+}
+
+base::Result<std::vector<sock_filter>> allow_list(const Traits& traits) {
+  TRY_AS(Context context, new_context(SCMP_ACT_ERRNO(ENOSYS)));
+  TRY(add_calls(context.get(), SCMP_ACT_ALLOW, seccomp_calls::common()));
+  TRY(add_calls(context.get(), traits.os || traits.nesting ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(EPERM),
+                seccomp_calls::os_only()));
+  // clone3(2) hides its flags in memory: where some are refused, ENOSYS sends libc back to clone(2).
+  if (traits.nesting) TRY(add_calls(context.get(), SCMP_ACT_ALLOW, {"clone3"}));
+  TRY(add_calls(context.get(), SCMP_ACT_ERRNO(EPERM), seccomp_calls::never()));
+  return export_program(context.get());
+}
+
+// socket(2): the families that zones use; the family is an int, so high bits make it "over 17".
+Status refuse_sockets(void* context, const Traits& traits) {
+  int call = SCMP_SYS(socket);
+  for (uint64_t family = 0; family <= AF_PACKET; ++family) {
+    bool allowed = (family == AF_UNIX && traits.unix_sockets) || family == AF_INET ||
+                   family == AF_INET6 || family == AF_NETLINK ||
+                   (family == AF_PACKET && traits.os);
+    if (!allowed) TRY(refuse(context, call, {low32_is(0, family)}));
+  }
+  TRY(refuse(context, call, {scmp_arg_cmp{0, SCMP_CMP_GT, AF_PACKET, 0}}));
+  for (uint64_t protocol : {NETLINK_AUDIT, NETLINK_XFRM})
+    TRY(refuse(context, call, {low32_is(0, AF_NETLINK), low32_is(2, protocol)}));
+  return {};
+}
+
+base::Result<std::vector<sock_filter>> argument_rules(const Traits& traits) {
+  TRY_AS(Context context, new_context(SCMP_ACT_ALLOW));
+  // Input injection into a terminal; the kernel looks at the low 32 bits only.
+  for (uint64_t request : {TIOCSTI, TIOCLINUX})
+    TRY(refuse(context.get(), SCMP_SYS(ioctl), {low32_is(1, request)}));
+  TRY(refuse_sockets(context.get(), traits));
+  if (!traits.nesting) {
+    std::vector<uint64_t> flags = {CLONE_NEWUSER};
+    if (!traits.os)
+      flags.insert(flags.end(), {CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWNET, CLONE_NEWUTS,
+                                 CLONE_NEWIPC, CLONE_NEWCGROUP});
+    for (uint64_t flag : flags) {
+      TRY(refuse(context.get(), SCMP_SYS(clone), {has_bit(0, flag)}));
+      if (traits.os) TRY(refuse(context.get(), SCMP_SYS(unshare), {has_bit(0, flag)}));
+    }
+  }
+  return export_program(context.get());
+}
+
+}  // namespace
+
+base::Result<FilterPrograms> compile_filter(std::string_view profile) {
+  TRY_AS(Traits traits, traits_of(profile));
+  FilterPrograms programs;
+  TRY_AS(auto allow, allow_list(traits));
+  TRY_AS(auto arguments, argument_rules(traits));
+  // The kernel runs the newest first: the allow list, whose answer for hot calls is cached, last in.
+  programs.push_back(std::move(arguments));
+  programs.push_back(std::move(allow));
+  return programs;
+}
+
+std::string encode_filter(const FilterPrograms& programs) {
+  std::string bytes;
+  for (const auto& program : programs) {
+    uint64_t length = program.size();
+    bytes.append(reinterpret_cast<const char*>(&length), sizeof length);
+    bytes.append(reinterpret_cast<const char*>(program.data()), length * sizeof(sock_filter));
+  }
+  return bytes;
+}
+
+base::Result<FilterPrograms> decode_filter(std::string_view bytes) {
+  constexpr size_t kMaxPrograms = 4;
+  FilterPrograms programs;
+  while (!bytes.empty()) {
+    uint64_t length = 0;
+    if (bytes.size() < sizeof length || programs.size() == kMaxPrograms)
+      return make_error(Code::kInvalid, "malformed filter");
+    std::memcpy(&length, bytes.data(), sizeof length);
+    bytes.remove_prefix(sizeof length);
+    if (length == 0 || length > BPF_MAXINSNS || bytes.size() < length * sizeof(sock_filter))
+      return make_error(Code::kInvalid, "malformed filter");
+    std::vector<sock_filter> program(length);
+    std::memcpy(program.data(), bytes.data(), length * sizeof(sock_filter));
+    bytes.remove_prefix(length * sizeof(sock_filter));
+    programs.push_back(std::move(program));
+  }
+  if (programs.empty()) return make_error(Code::kInvalid, "empty filter");
+  return programs;
+}
+
+base::Result<base::UniqueFd> filter_memfd(std::string_view profile) {
+  TRY_AS(FilterPrograms programs, compile_filter(profile));
+  return base::sealed_memfd("zone-filter", encode_filter(programs));
+}
+
+const std::vector<std::string>& hot_calls() {
+  static const std::vector<std::string> kHot = {
+      "read",       "write",    "readv",         "writev",       "pread64",   "pwrite64",
+      "close",      "fstat",    "newfstatat",    "lseek",        "poll",      "ppoll",
+      "epoll_wait", "epoll_pwait", "epoll_ctl",  "futex",        "mmap",      "munmap",
+      "mprotect",   "brk",      "madvise",       "rt_sigaction", "rt_sigprocmask",
+      "rt_sigreturn", "nanosleep", "clock_nanosleep", "sched_yield", "getpid", "gettid",
+      "clock_gettime", "sendto", "recvfrom",     "sendmsg",      "recvmsg",   "accept4",
+      "openat",     "wait4",    "execve",        "exit",         "exit_group", "pipe2"};
+  return kHot;
+}
+
+}  // namespace core
