@@ -1,0 +1,75 @@
+// The handlers behind the table of verbs, by the file that holds them.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "cli/arguments.h"
+#include "cli/context.h"
+
+namespace cli {
+
+// lifecycle.cc
+base::Result<int> create(const Context& context, const Arguments& arguments);
+base::Result<int> install(const Context& context, const Arguments& arguments);
+base::Result<int> boot(const Context& context, const Arguments& arguments);
+base::Result<int> shutdown(const Context& context, const Arguments& arguments);
+base::Result<int> halt(const Context& context, const Arguments& arguments);
+base::Result<int> reboot(const Context& context, const Arguments& arguments);
+base::Result<int> uninstall(const Context& context, const Arguments& arguments);
+base::Result<int> remove(const Context& context, const Arguments& arguments);
+// exec.cc
+base::Result<int> exec(const Context& context, const Arguments& arguments);
+base::Result<int> run(const Context& context, const Arguments& arguments);
+base::Result<int> login(const Context& context, const Arguments& arguments);
+// console.cc, logs.cc
+base::Result<int> console(const Context& context, const Arguments& arguments);
+base::Result<int> logs(const Context& context, const Arguments& arguments);
+// config.cc
+base::Result<int> set(const Context& context, const Arguments& arguments);
+base::Result<int> export_config(const Context& context, const Arguments& arguments);
+base::Result<int> edit(const Context& context, const Arguments& arguments);
+base::Result<int> verify(const Context& context, const Arguments& arguments);
+// show.cc
+base::Result<int> list(const Context& context, const Arguments& arguments);
+base::Result<int> info(const Context& context, const Arguments& arguments);
+base::Result<int> events(const Context& context, const Arguments& arguments);
+base::Result<int> host(const Context& context, const Arguments& arguments);
+// stat.cc
+base::Result<int> stat(const Context& context, const Arguments& arguments);
+base::Result<int> top(const Context& context, const Arguments& arguments);
+// pools.cc
+base::Result<int> pool_create(const Context& context, const Arguments& arguments);
+base::Result<int> pool_set(const Context& context, const Arguments& arguments);
+base::Result<int> pool_list(const Context& context, const Arguments& arguments);
+base::Result<int> pool_info(const Context& context, const Arguments& arguments);
+base::Result<int> pool_delete(const Context& context, const Arguments& arguments);
+
+// SOURCE with a path made absolute: "dir:x" -> "dir:/here/x". For dir: and tar:.
+std::string absolute_source(const std::string& source, const std::string& here);
+// Likewise, against the working folder.
+base::Result<std::string> absolute_source(const std::string& source);
+// "-": stdin.
+base::Result<std::string> read_text(const std::string& file);
+// The zones that a verb names; --all: those in one of `states` (empty: all), sorted.
+base::Result<std::vector<std::string>> zone_names(const Context& context,
+                                                  const Arguments& arguments,
+                                                  const std::vector<std::string>& words,
+                                                  const std::vector<std::string>& states);
+// Asks zoned to install, with a progress bar on a terminal.
+base::Status install_zone(const Context& context, const std::string& name,
+                          const std::string& source);
+// Runs argv in a zone (empty: the user's login shell); tty: a pty of the zone is relayed.
+struct ExecRequest {
+  std::string name;
+  std::vector<std::string> argv;
+  std::vector<std::string> env;
+  std::string user;
+  std::string workdir;
+  bool tty = false;
+};
+base::Result<int> exec_in_zone(const Context& context, const ExecRequest& request);
+base::Result<int> attach_console(const Context& context, const std::string& name);
+
+}  // namespace cli
