@@ -115,9 +115,9 @@ base::Result<Label> parse_name(std::string_view text) {
   if (name == "ADMIN_HIGH") return Label::admin_high();
   if (name == "PUBLIC") return default_label();
   std::string near = base::nearest(name, {"PUBLIC", "ADMIN_LOW", "ADMIN_HIGH"});
-  return base::make_error(base::Code::kInvalid, "unknown label " + base::quoted(text),
-                          near.empty() ? "the label of every zone is PUBLIC"
-                                       : "did you mean " + near + "?");
+  return base::make_error(
+      base::Code::kInvalid, "unknown label " + base::quoted(text),
+      near.empty() ? "the label of every zone is PUBLIC" : "did you mean " + near + "?");
 }
 
 }  // namespace labels

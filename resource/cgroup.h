@@ -1,13 +1,15 @@
-// Control groups: one small interface, two drivers (v1 and v2). A driver works from root descriptors,
-// so unit tests drive it on a plain folder. Sources: cgroups(7), the kernel's
+// Control groups: one small interface, two drivers (v1 and v2). A driver works from root
+// descriptors, so unit tests drive it on a plain folder. Sources: cgroups(7), the kernel's
 // admin-guide/cgroup-v2.rst and admin-guide/cgroup-v1/.
 //
 // Layout below every root used:   SUBTREE/POOL/ZONE            limits and shares
 //                                 SUBTREE/POOL/ZONE/payload    the zone's own processes (v2; its
 //                                                              cgroup namespace is rooted here)
-//                                 SUBTREE/POOL/ZONE/exec       processes that join (v2)
+//                                 SUBTREE/POOL/ZONE/exec       processes that join (v2; made by
+//                                                              the first open_zone)
 // On v1 processes sit in SUBTREE/POOL/ZONE itself; only controllers that the limits need are used,
-// beside cpu, cpuacct, memory and pids. Every zone has a v2 cgroup wherever a cgroup2 tree is
+// beside cpu, cpuacct, memory and pids. In a tree that only the pool needs (cpuset), processes sit
+// in SUBTREE/POOL. Every zone has a v2 cgroup wherever a cgroup2 tree is
 // mounted, also on hybrid hosts where it carries no controllers: clone3(CLONE_INTO_CGROUP),
 // cgroup.kill and systemd inside the zone need it.
 #pragma once
@@ -38,11 +40,15 @@ struct Limits {
   bool operator==(const Limits&) const = default;
 };
 
+// How many cgroups a zone may make below its payload, and how deeply nested: walks stay bounded.
+inline constexpr unsigned kMaxZoneCgroups = 1000;
+inline constexpr unsigned kMaxZoneCgroupDepth = 32;
+
 // One planned write: data in the plan, compared with golden files.
 struct CgroupWrite {
   std::string controller;  // "cpu", "memory", ...; on v2 informative
   std::string file;        // "cpu.max"
-  std::string value;
+  std::string value;        // empty (v1 cpuset only): the pool's CPUs again
   bool required = true;    // false: a failure is a warning (io weight without bfq, swap accounting)
   bool operator==(const CgroupWrite&) const = default;
 };
@@ -66,7 +72,8 @@ struct WeightRange {
 // Descriptors by which a launcher puts processes into a zone's cgroups.
 struct ZoneCgroup {
   base::UniqueFd v2_payload;              // folder, for CLONE_INTO_CGROUP; empty: no cgroup2 here
-  base::UniqueFd v2_exec_procs;           // cgroup.procs of the exec leaf, write-only
+  base::UniqueFd v2_exec_procs;           // cgroup.procs of the exec leaf, write-only; empty from
+                                          // create_zone: a boot does not pay for it
   std::vector<base::UniqueFd> v1_procs;   // cgroup.procs per v1 tree, write-only
 };
 
@@ -83,6 +90,10 @@ class CgroupDriver {
   // that names it, unless it is advisory (io-weight): then a line goes to warnings.
   virtual base::Result<std::vector<CgroupWrite>> plan(const Limits& limits,
                                                       std::vector<std::string>* warnings) const = 0;
+  // Pure: the writes that lead from one set of limits to another, for a zone or pool that exists; a
+  // limit that `to` no longer has goes back to the kernel's default. plan(x) is plan_change({}, x).
+  virtual base::Result<std::vector<CgroupWrite>> plan_change(
+      const Limits& from, const Limits& to, std::vector<std::string>* warnings) const = 0;
 
   // Makes the pool's cgroup (or finds it) and applies the writes.
   virtual base::Status create_pool(const std::string& pool,
@@ -91,6 +102,7 @@ class CgroupDriver {
   virtual base::Status destroy_pool(const std::string& pool) = 0;
 
   // Makes the zone's cgroups and applies the writes; on failure nothing is left. The pool exists.
+  // An empty cgroup of that name (left by a crash) is replaced; kBusy when it has processes.
   // delegate_uid/gid own the payload folder and its cgroup.procs, cgroup.subtree_control,
   // cgroup.threads (v2 delegation).
   virtual base::Result<ZoneCgroup> create_zone(const std::string& pool, const std::string& zone,
@@ -98,9 +110,12 @@ class CgroupDriver {
                                                uint32_t delegate_uid, uint32_t delegate_gid) = 0;
   // The same descriptors for a zone that exists (to run another process in it).
   virtual base::Result<ZoneCgroup> open_zone(const std::string& pool, const std::string& zone) = 0;
-  // Applies changed limits to a pool (zone empty) or a zone that exists.
+  // Applies changed limits to a zone that exists, a pool (zone empty) or all of ours (both empty:
+  // its weight against the host, its share of the machine's memory). Not atomic: on failure the
+  // writes before the failed one stay.
   virtual base::Status apply(const std::string& pool, const std::string& zone,
                              const std::vector<CgroupWrite>& writes) = 0;
+  // Returns once all processes are stopped (or run); kTimeout after 50 ms, the kernel goes on.
   virtual base::Status freeze(const std::string& pool, const std::string& zone, bool frozen) = 0;
   // SIGKILL to every process in the zone, once and for all that it forks meanwhile: cgroup.kill
   // where there is a v2 cgroup (5.14+), else by walking cgroup.procs until empty.
@@ -108,10 +123,10 @@ class CgroupDriver {
   // Host pids of the zone, all leaves.
   virtual base::Result<std::vector<pid_t>> processes(const std::string& pool,
                                                      const std::string& zone) = 0;
-  // A pool's usage with zone empty.
+  // A pool's usage with zone empty, all of ours with both empty.
   virtual base::Result<Usage> usage(const std::string& pool, const std::string& zone) = 0;
   // Removes the zone's cgroups, with whatever sub-cgroups the zone made. Absent is success; kBusy
-  // while processes remain.
+  // while processes remain (after waiting about 30 ms for those that are just dying).
   virtual base::Status destroy_zone(const std::string& pool, const std::string& zone) = 0;
 
   // What exists below our subtree, for recovery.
@@ -120,25 +135,34 @@ class CgroupDriver {
     std::string zone;
   };
   virtual base::Result<std::vector<Found>> list() = 0;
-  // Removes the (empty) subtree itself: when the last daemon of a root stops.
+  // Removes the subtree with its pools when the last daemon of a root stops; kBusy while processes
+  // are in it.
   virtual base::Status destroy_subtree() = 0;
 };
 
-// Where the trees are. Detected from /proc/self/mountinfo and /proc/self/cgroup, or given by tests.
+// Where the trees are, from /proc/self/mountinfo and /proc/self/cgroup, or given by tests. Each
+// path is the top of its hierarchy as we see it, or our own cgroup where systemd delegates it to us
+// (cgroup_roots.h says when).
 struct CgroupRoots {
   std::string v2;  // a cgroup2 folder where we may make our subtree; empty: none
   struct V1 {
     std::string controller;
-    std::string path;
+    std::string path;  // co-mounted controllers have the same one
   };
   std::vector<V1> v1;  // v1 controllers mounted; empty on a pure v2 host
 };
 base::Result<CgroupRoots> detect_roots();
 
+// "MAJOR:MINOR" of the whole disk that holds `folder`, for the io limits; empty when the file
+// system has none (tmpfs, overlay, btrfs).
+std::string block_device_of(const std::string& folder);
+
 // subtree: "zoned" or, with --root DIR, "zoned-<hash of DIR>". Picks v2 when its tree carries the
 // cpu and memory controllers, v1 otherwise; kUnsupported with a hint when neither has cpu.
-// Enables the controllers on the way down (v2) and creates the subtree.
+// Enables the controllers on the way down (v2) and creates the subtree. block_device: from
+// block_device_of(the folder with the zones' data); with an empty one io limits are refused.
 base::Result<std::unique_ptr<CgroupDriver>> open_cgroups(const CgroupRoots& roots,
-                                                         const std::string& subtree);
+                                                         const std::string& subtree,
+                                                         const std::string& block_device = {});
 
 }  // namespace resource

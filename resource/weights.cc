@@ -21,8 +21,9 @@ std::vector<uint32_t> scaled(const std::vector<uint32_t>& shares, double scale,
   std::vector<uint32_t> weights;
   weights.reserve(shares.size());
   for (uint32_t share : shares)
-    weights.push_back(static_cast<uint32_t>(std::clamp(
-        std::round(share * scale), static_cast<double>(range.min), static_cast<double>(range.max))));
+    weights.push_back(
+        static_cast<uint32_t>(std::clamp(std::round(share * scale), static_cast<double>(range.min),
+                                         static_cast<double>(range.max))));
   return weights;
 }
 
@@ -65,11 +66,11 @@ base::Error inexpressible(const std::vector<uint32_t>& shares, uint32_t worst, d
     which += " beside " + std::to_string(raised.front());
     if (raised.size() > 1) which += ".." + std::to_string(raised.back());
   }
-  return base::make_error(
-      base::Code::kUnsupported,
-      which + ": the kernel's weights " + std::to_string(range.min) + ".." +
-          std::to_string(range.max) + " can't express them within 0.5 percentage points",
-      "use shares that lie closer together");
+  return base::make_error(base::Code::kUnsupported,
+                          which + ": the kernel's weights " + std::to_string(range.min) + ".." +
+                              std::to_string(range.max) +
+                              " can't express them within 0.5 percentage points",
+                          "use shares that lie closer together");
 }
 
 }  // namespace

@@ -179,8 +179,7 @@ TEST_CASE("siblings below their caps get the same per share, capped ones no more
       REQUIRE(std::abs(per_share - level) < 1e-9);
     }
     for (size_t i = 0; i < siblings.size(); ++i)
-      if (level >= 0 && siblings[i].active)
-        REQUIRE(result[i] / siblings[i].shares <= level + 1e-9);
+      if (level >= 0 && siblings[i].active) REQUIRE(result[i] / siblings[i].shares <= level + 1e-9);
   }
 }
 
