@@ -26,3 +26,15 @@ lab: deps
 	@tests/lab/run-all $(BUILD)
 
 .PHONY: lab
+
+lint: export LINT_CXXFLAGS := $(CXXFLAGS)
+lint:
+	@contrib/deps.sh build test lint
+	@tests/lint/lint.py $(LINT)
+
+# Lays out all sources as lint wants them.
+format:
+	@contrib/deps.sh lint
+	@git ls-files '*.cc' '*.h' | xargs clang-format-14 -i
+
+.PHONY: lint format

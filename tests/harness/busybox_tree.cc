@@ -23,8 +23,7 @@ base::Status write_file(int root, const std::string& path, std::string_view text
 
 base::Status make_busybox_tree(const std::string& path) {
   auto program = base::read_file(AT_FDCWD, kBusybox, 16 << 20);
-  if (!program.ok())
-    return std::move(program).error().with_hint("apt-get install busybox-static");
+  if (!program.ok()) return std::move(program).error().with_hint("apt-get install busybox-static");
   TRY_AS(base::Output applets, base::run_program({kBusybox, "--list"}));
 
   TRY_AS(base::UniqueFd root, base::make_dirs(AT_FDCWD, path, 0755));
