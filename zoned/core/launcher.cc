@@ -268,7 +268,7 @@ Status join_zone(const EnterPlan& plan, const FdTable& fds, int zone_pidfd, int 
       if (!name.starts_with("procs")) keep.push_back(fd);
     TRY(close_all_but(keep));
   }
-  if (plan.undumpable && prctl(PR_SET_DUMPABLE, 0) != 0) return sys_error("PR_SET_DUMPABLE");
+  if (prctl(PR_SET_DUMPABLE, 0) != 0) return sys_error("PR_SET_DUMPABLE");
   if (setns(zone_pidfd, kAll) != 0) return sys_error("enter the zone's namespaces");
   if (syscall(SYS_setresgid, 0, 0, 0) != 0 || syscall(SYS_setresuid, 0, 0, 0) != 0)
     return sys_error("become root of the zone");
@@ -280,8 +280,8 @@ Status join_zone(const EnterPlan& plan, const FdTable& fds, int zone_pidfd, int 
   TRY_AS(auto frozen, Frozen::enter(plan, fds, terminal, report.write.get()));
   clone_args args = {};
   args.flags = CLONE_PARENT | CLONE_CLEAR_SIGHAND;
-  // Becoming root of the zone made the process dumpable again; its copy is born as it is now.
-  if (plan.undumpable && prctl(PR_SET_DUMPABLE, 0) != 0) return sys_error("PR_SET_DUMPABLE");
+  // The change of ids may have made us dumpable again (/proc/sys/fs/suid_dumpable).
+  if (prctl(PR_SET_DUMPABLE, 0) != 0) return sys_error("PR_SET_DUMPABLE");
   TRY_AS(pid_t child, clone_process(args));
   if (child == 0) run_enter_steps(frozen->child());
   TRY(tell(keeper, {{"pid", child}}));
@@ -349,8 +349,7 @@ Status check_plan(const ZonePlan& plan, const FdTable& fds) {
 }
 
 Status check_plan(const EnterPlan& plan, const FdTable& fds) {
-  if (!plan.close_fds || !plan.undumpable)
-    return make_error(Code::kDenied, "the plan lacks a wall");
+  if (!plan.close_fds) return make_error(Code::kDenied, "the plan lacks a wall");
   TRY(check_capabilities(plan.capabilities, Profile::kOs));
   return check_filter(plan.filter, fds);
 }

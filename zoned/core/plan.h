@@ -163,7 +163,6 @@ struct EnterPlan {
   uint16_t tty_rows = 24;
   uint16_t tty_columns = 80;
   bool close_fds = true;
-  bool undumpable = true;  // from before the first setns until exec
   ExecPlan exec;
   bool operator==(const EnterPlan&) const = default;
 };

@@ -101,7 +101,7 @@ void members(V& v, EnterPlan& x) {
   v("zone", x.zone), v("boot_id", x.boot_id), v("capabilities", x.capabilities);
   v("no_new_privs", x.no_new_privs), v("filter", x.filter), v("tty", x.tty);
   v("tty_rows", x.tty_rows), v("tty_columns", x.tty_columns), v("close_fds", x.close_fds);
-  v("undumpable", x.undumpable), v("exec", x.exec);
+  v("exec", x.exec);
 }
 
 class Writer {

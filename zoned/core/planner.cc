@@ -114,11 +114,11 @@ void add_mounts(const PlanInputs& in, Planned* out) {
     mounts.back().read_only = !os;
   }
   add_dev(out->plan.stdio == Stdio::kConsole, &mounts);
-  // An overlay is fresh at each boot; a tree on disk is not.
-  if (!in.ephemeral || in.spec.read_only_root) {
-    mounts.push_back(tmpfs("/run", "0755"));
-    mounts.push_back(tmpfs("/tmp", "1777"));
-  }
+  // An overlay is fresh at each boot; a tree on disk is not. An init of its own mounts /tmp as it
+  // likes, and unmounts it at shutdown, which it could not do with a mount of ours.
+  bool lasting = !in.ephemeral || in.spec.read_only_root;
+  if (lasting) mounts.push_back(tmpfs("/run", "0755"));
+  if (lasting && !os) mounts.push_back(tmpfs("/tmp", "1777"));
   add_user_trees(in, out);
   for (const char* path : masked_paths()) {
     mounts.push_back(filesystem(MountOp::Kind::kMask, path));

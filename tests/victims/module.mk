@@ -1,0 +1,14 @@
+# Programs that play the enemy. Static: they run in trees that hold nothing else.
+$(BUILD)/victims/attacker: $(BUILD)/obj/tests/victims/attacker.o
+	@mkdir -p $(@D)
+	@echo "  LINK $@"
+	@$(CXX) $(LDFLAGS) -o $@ $^ $(STATIC)
+all_objs += $(BUILD)/obj/tests/victims/attacker.o
+
+$(eval $(call root_test,walls,core netns resource labels,-lseccomp))
+$(BUILD)/root/walls: $(BUILD)/victims/attacker $(BUILD)/zone-init
+
+walls: deps
+	@$(build_now) $(BUILD)/root/walls
+	@$(BUILD)/root/walls
+.PHONY: walls
