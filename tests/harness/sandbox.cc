@@ -46,7 +46,8 @@ Sandbox::Sandbox(Start start) : build_(build_folder()), cgroups_before_(zoned_cg
   if (start == Start::kNow) this->start();
 }
 
-Sandbox::~Sandbox() {
+// A throw from here ends the test program, which the runner reports.
+Sandbox::~Sandbox() {  // NOLINT(bugprone-exception-escape)
   // Nothing may throw from here: CHECK reports and goes on.
   auto stopped = base::run_program({program("zoned"), "--root", root_, "--stop-all"}, kTimeout);
   INFO("zoned --stop-all: " << (stopped.ok() ? stopped->err : stopped.error().message));
