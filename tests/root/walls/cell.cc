@@ -78,6 +78,7 @@ core::ZonePlan Yard::plan(const std::vector<std::string>& attack, bool os, unsig
   spec.name = "cell" + std::to_string(number++);
   spec.pool = "test";
   spec.processes = 64;
+  spec.open_files = 256;
   spec.fs.push_back({"/shared", shared()});
   core::HostFacts host = core::detect_host();
   core::TreeFacts tree;

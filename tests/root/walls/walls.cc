@@ -155,14 +155,14 @@ void add_rights(std::vector<Wall>* walls) {
                       p.capabilities |= uint64_t{1} << CAP_SYS_ADMIN;
                     },
                     false, 1000});
-  const std::vector<std::vector<std::string>> kCalls = {{"keyring"}, {"io-uring"}, {"alg"},
-                                                        {"alg-high"}, {"xfrm"},    {"userns"}};
+  const std::vector<std::vector<std::string>> kCalls = {{"keyring"}, {"io-uring"}, {"packet"},
+                                                        {"packet-high"}, {"xfrm"}, {"userns"}};
   for (const auto& call : kCalls)
     walls->push_back({"seccomp: " + call[0], call[0] == "userns" ? "2" : "12", call,
                       [](ZonePlan& p) { p.filter.clear(); }});
   walls->push_back({"descriptors: closed at exec", "2", {"census"},
                     [](ZonePlan& p) { p.close_fds = false; }, false, 0, leak_descriptor});
-  walls->push_back({"rlimit: open files", "17", {"open-many", "15000"}, [](ZonePlan& p) {
+  walls->push_back({"rlimit: open files", "17", {"open-many", "400"}, [](ZonePlan& p) {
                       p.rlimits.clear();
                     }});
   walls->push_back({"cgroup: processes", "17", {"fork-many", "100"}, [](ZonePlan& p) {
@@ -173,7 +173,7 @@ void add_rights(std::vector<Wall>* walls) {
 }
 
 void add_mounts(std::vector<Wall>* walls) {
-  walls->push_back({"mount: /dev noexec", "15", {"exec-copy", "/dev/program"},
+  walls->push_back({"mount: /dev noexec", "15", {"exec-script", "/dev/script"},
                     [](ZonePlan& p) { mount_at(p, "/dev").noexec = false; }});
   walls->push_back({"mount: /sys read-only", "10", {"writable", "/sys"},
                     [](ZonePlan& p) { mount_at(p, "/sys").read_only = false; }});
@@ -189,13 +189,13 @@ void add_mounts(std::vector<Wall>* walls) {
   }
   // A mask is proven by what can be read without it; some files of the kernel are empty, or closed to
   // a zone by their owner, and there a mask is a second wall that can't be told from here.
-  for (const char* path : {"/proc/keys", "/proc/kallsyms", "/proc/key-users", "/proc/zoneinfo"}) {
+  for (const char* path : {"/proc/kallsyms", "/proc/zoneinfo"}) {
     std::string name = path;
     if (!base::exists_at(AT_FDCWD, name)) continue;
     walls->push_back({"mask: " + name, "10", {"read", name},
                       [name](ZonePlan& p) { drop_target(p, Kind::kMask, name); }});
   }
-  walls->push_back({"masks are locked", "10", {"unmask", "/proc/key-users"},
+  walls->push_back({"masks are locked", "10", {"unmask", "/proc/kallsyms"},
                     [](ZonePlan& p) { p.lock_mounts = false; }, true});
   walls->push_back({"read-only paths are locked", "10", {"unmask-write", "/proc/sys"},
                     [](ZonePlan& p) { p.lock_mounts = false; }, true});
