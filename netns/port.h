@@ -13,6 +13,7 @@ struct PortPlan {
   std::string network;  // the network object it belongs to
   std::string mac;      // "02:00:00:00:00:01"; empty: chosen by the kernel
   uint32_t mtu = 0;     // bytes; 0: the kernel's default
+  bool operator==(const PortPlan&) const = default;
 };
 
 }  // namespace netns

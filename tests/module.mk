@@ -11,6 +11,11 @@ unit_tests += $(BUILD)/unit/$(1)
 endef
 
 $(eval $(call unit_test,base,base))
+$(eval $(call unit_test,core,core netns resource labels base,-lseccomp))
+$(eval $(call unit_test,spec,core base))
 $(eval $(call unit_test,api,api base))
+$(eval $(call unit_test,cli,cli api base,-lutil))
 $(eval $(call unit_test,labels,labels base))
 $(eval $(call unit_test,resource,resource base))
+$(eval $(call root_test,cgroup,resource))
+include tests/fuzz/module.mk

@@ -1,0 +1,199 @@
+#include "zoned/core/seccomp_filter.h"
+
+#include <linux/audit.h>
+#include <linux/seccomp.h>
+#include <seccomp.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include <catch2/catch.hpp>
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
+#include <optional>
+
+#include "base/files.h"
+
+namespace {
+
+// What the kernel does with one program: classic BPF over seccomp_data. With `constant` set, as in
+// seccomp_is_const_allow(): looking at anything but number and architecture gives no answer.
+std::optional<uint32_t> evaluate(const std::vector<sock_filter>& program, const seccomp_data& data,
+                                 bool constant) {
+  uint32_t accumulator = 0;
+  for (size_t pc = 0; pc < program.size(); ++pc) {
+    const sock_filter& op = program[pc];
+    auto jump = [&](bool yes) { pc += yes ? op.jt : op.jf; };
+    switch (op.code) {
+      case BPF_LD | BPF_W | BPF_ABS: {
+        bool known = op.k == offsetof(seccomp_data, nr) || op.k == offsetof(seccomp_data, arch);
+        if (constant && !known) return std::nullopt;
+        std::memcpy(&accumulator, reinterpret_cast<const char*>(&data) + op.k, 4);
+        break;
+      }
+      case BPF_JMP | BPF_JA:
+        pc += op.k;
+        break;
+      case BPF_JMP | BPF_JEQ | BPF_K:
+        jump(accumulator == op.k);
+        break;
+      case BPF_JMP | BPF_JGE | BPF_K:
+        jump(accumulator >= op.k);
+        break;
+      case BPF_JMP | BPF_JGT | BPF_K:
+        jump(accumulator > op.k);
+        break;
+      case BPF_JMP | BPF_JSET | BPF_K:
+        jump((accumulator & op.k) != 0);
+        break;
+      case BPF_ALU | BPF_AND | BPF_K:
+        accumulator &= op.k;
+        break;
+      case BPF_RET | BPF_K:
+        return op.k;
+      default:
+        FAIL("unknown instruction " << op.code);
+    }
+  }
+  FAIL("the program has no end");
+  return std::nullopt;
+}
+
+// The strictest answer counts: the lowest action value, as a signed number (seccomp(2)).
+uint32_t verdict(const core::FilterPrograms& programs, const seccomp_data& data) {
+  uint32_t strictest = SECCOMP_RET_ALLOW;
+  for (const auto& program : programs) {
+    uint32_t answer = *evaluate(program, data, false);
+    auto action = [](uint32_t v) { return static_cast<int32_t>(v & SECCOMP_RET_ACTION_FULL); };
+    if (action(answer) < action(strictest)) strictest = answer;
+  }
+  return strictest;
+}
+
+seccomp_data call(const char* name, uint64_t a = 0, uint64_t b = 0, uint64_t c = 0) {
+  seccomp_data data = {};
+  data.nr = seccomp_syscall_resolve_name(name);
+  REQUIRE(data.nr >= 0);
+  data.arch = AUDIT_ARCH_X86_64;
+  data.args[0] = a;
+  data.args[1] = b;
+  data.args[2] = c;
+  return data;
+}
+
+core::FilterPrograms filter(const char* profile) {
+  auto programs = core::compile_filter(profile);
+  REQUIRE(programs.ok());
+  return *programs;
+}
+
+constexpr uint32_t kEperm = SECCOMP_RET_ERRNO | EPERM;
+constexpr uint32_t kEnosys = SECCOMP_RET_ERRNO | ENOSYS;
+
+}  // namespace
+
+TEST_CASE("hot calls are allowed without a look at their arguments") {
+  for (const char* profile : {"app", "os"}) {
+    auto programs = filter(profile);
+    for (const std::string& name : core::hot_calls()) {
+      INFO(profile << " " << name);
+      for (const auto& program : programs)
+        CHECK(evaluate(program, call(name.c_str()), true) == SECCOMP_RET_ALLOW);
+    }
+    // The control: a call with an argument rule is none of them.
+    bool constant = true;
+    for (const auto& program : programs)
+      constant = constant && evaluate(program, call("socket", AF_INET), true).has_value();
+    CHECK_FALSE(constant);
+  }
+}
+
+TEST_CASE("what is always denied is denied in every profile") {
+  for (const char* profile : {"app", "os", "app+nesting", "os+nesting", "job-net"}) {
+    auto programs = filter(profile);
+    for (const char* name :
+         {"kexec_load", "init_module", "finit_module", "delete_module", "open_by_handle_at", "bpf",
+          "perf_event_open", "userfaultfd", "keyctl", "add_key", "request_key", "io_uring_setup",
+          "io_uring_enter", "swapon", "clock_settime", "settimeofday", "iopl", "ioperm", "quotactl",
+          "acct", "syslog", "fanotify_init", "uselib"}) {
+      INFO(profile << " " << name);
+      CHECK(verdict(programs, call(name)) == kEperm);
+    }
+    CHECK(verdict(programs, call("read")) == SECCOMP_RET_ALLOW);
+  }
+}
+
+TEST_CASE("socket families are an allow list, whatever the high bits say") {
+  auto app = filter("app");
+  auto os = filter("os");
+  auto job = filter("job-net");
+  for (uint64_t high : {uint64_t{0}, uint64_t{0xffffffff00000000}}) {
+    for (uint64_t family : {AF_ALG, AF_RXRPC, AF_KEY, AF_VSOCK, AF_PACKET, 44, 30}) {
+      INFO(family);
+      CHECK(verdict(app, call("socket", high | family, SOCK_RAW)) == kEperm);
+    }
+    CHECK(verdict(app, call("socket", high | AF_NETLINK, SOCK_RAW, high | 6)) == kEperm);
+    CHECK(verdict(app, call("socket", high | AF_NETLINK, SOCK_RAW, high | 9)) == kEperm);
+    CHECK(verdict(job, call("socket", high | AF_UNIX, SOCK_STREAM)) == kEperm);
+  }
+  for (uint64_t family : {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK})
+    CHECK(verdict(app, call("socket", family, SOCK_STREAM)) == SECCOMP_RET_ALLOW);
+  CHECK(verdict(os, call("socket", AF_PACKET, SOCK_RAW)) == SECCOMP_RET_ALLOW);
+  CHECK(verdict(job, call("socket", AF_INET, SOCK_STREAM)) == SECCOMP_RET_ALLOW);
+}
+
+TEST_CASE("terminal input can't be injected, whatever the high bits say") {
+  for (const char* profile : {"app", "os"}) {
+    auto programs = filter(profile);
+    for (uint64_t high : {uint64_t{0}, uint64_t{0xdeadbeef00000000}})
+      for (uint64_t request : {TIOCSTI, TIOCLINUX})
+        CHECK(verdict(programs, call("ioctl", 0, high | request)) == kEperm);
+    CHECK(verdict(programs, call("ioctl", 0, TIOCGWINSZ)) == SECCOMP_RET_ALLOW);
+  }
+}
+
+TEST_CASE("namespaces: none in app, all but user in os, all with nesting") {
+  constexpr uint64_t kNewUser = 0x10000000;
+  constexpr uint64_t kNewNet = 0x40000000;
+  auto app = filter("app");
+  CHECK(verdict(app, call("clone", kNewUser)) == kEperm);
+  CHECK(verdict(app, call("clone", kNewNet)) == kEperm);
+  CHECK(verdict(app, call("clone", 0x1200011)) == SECCOMP_RET_ALLOW);
+  CHECK(verdict(app, call("unshare", kNewNet)) == kEperm);
+  CHECK(verdict(app, call("clone3")) == kEnosys);
+  auto os = filter("os");
+  CHECK(verdict(os, call("unshare", kNewNet)) == SECCOMP_RET_ALLOW);
+  CHECK(verdict(os, call("unshare", kNewNet | kNewUser)) == kEperm);
+  CHECK(verdict(os, call("clone", kNewUser)) == kEperm);
+  CHECK(verdict(os, call("clone3")) == kEnosys);
+  auto nesting = filter("os+nesting");
+  CHECK(verdict(nesting, call("unshare", kNewUser)) == SECCOMP_RET_ALLOW);
+  CHECK(verdict(nesting, call("clone3")) == SECCOMP_RET_ALLOW);
+}
+
+TEST_CASE("unknown calls get ENOSYS, foreign architectures are killed") {
+  auto app = filter("app");
+  seccomp_data data = call("read");
+  data.nr = 4000;
+  CHECK(verdict(app, data) == kEnosys);
+  data = call("read");
+  data.arch = AUDIT_ARCH_I386;
+  CHECK((verdict(app, data) & SECCOMP_RET_ACTION_FULL) != SECCOMP_RET_ALLOW);
+  CHECK((verdict(app, data) & SECCOMP_RET_ACTION_FULL) != SECCOMP_RET_ERRNO);
+}
+
+TEST_CASE("filters travel as sealed bytes, and malformed ones are refused") {
+  auto programs = filter("app");
+  std::string bytes = core::encode_filter(programs);
+  auto back = core::decode_filter(bytes);
+  REQUIRE(back.ok());
+  CHECK(core::encode_filter(*back) == bytes);
+  CHECK_FALSE(core::decode_filter("").ok());
+  CHECK_FALSE(core::decode_filter(bytes.substr(0, bytes.size() - 1)).ok());
+  CHECK_FALSE(core::decode_filter(std::string(8, '\0')).ok());
+  CHECK_FALSE(core::decode_filter(std::string(8, '\xff')).ok());
+  CHECK_FALSE(core::compile_filter("none").ok());
+  auto file = core::filter_memfd("os");
+  REQUIRE(file.ok());
+  CHECK(base::is_sealed(file->get()));
+}
