@@ -11,3 +11,7 @@ $(BUILD)/zone-init: zoned/core/main_init.cc
 
 $(eval $(call program,zone-keeper,zoned/core/main_keeper.cc,core netns resource labels base,$(STATIC) -lseccomp))
 programs += $(BUILD)/zone-init $(BUILD)/zone-keeper
+
+# Dynamic: libarchive brings many libraries, and a job sees the host's /usr.
+$(eval $(call program,zone-unpack,zoned/core/main_unpack.cc,core netns resource labels base,-larchive))
+programs += $(BUILD)/zone-unpack
