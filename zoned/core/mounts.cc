@@ -88,8 +88,7 @@ Result<UniqueFd> device_tree(const std::string& name) {
   return make_error(Code::kInvalid, quoted(name) + " is not a device that zones get");
 }
 
-// What covers a masked file. One per mask, and made before the pivot: a detached mount can be attached
-// once, and kernels before 6.15 do not copy one.
+// What covers masked files; made before the pivot, while the host's /dev is there.
 Result<UniqueFd> mask_file() {
   TRY_AS(UniqueFd mount, device_tree("null"));
   mount_attr attributes = {};
@@ -147,7 +146,6 @@ unsigned mount_attributes(const MountOp& op) {
 
 Result<UniqueFd> RootAssembler::source_of(const MountOp& op) {
   if (op.kind == MountOp::Kind::kDevice) return device_tree(op.source);
-  if (op.kind == MountOp::Kind::kMask) return mask_file();
   TRY_AS(int given, find_fd(fds_, op.source));
   TRY_AS(UniqueFd mount, base::dup_fd(given));
   bool overlaid = op.kind == MountOp::Kind::kOverlay;
@@ -191,12 +189,14 @@ Status RootAssembler::prepare() {
   for (size_t i = 0; i < plan_.mounts.size(); ++i) {
     const MountOp& op = plan_.mounts[i];
     bool later = made_by_child(op.kind) || op.kind == MountOp::Kind::kConsole ||
-                 op.kind == MountOp::Kind::kReadOnly;
+                 op.kind == MountOp::Kind::kMask || op.kind == MountOp::Kind::kReadOnly;
     if (later) continue;
     auto source = source_of(op);
     if (!source) return std::move(source).error().context("mount " + quoted(op.target));
     prepared_[i] = *std::move(source);
   }
+  TRY_AS(file_cover_, mask_file());
+  TRY_AS(folder_cover_, mask_folder());
   return {};
 }
 
@@ -294,36 +294,46 @@ Status RootAssembler::assemble() {
   return pivot();
 }
 
-Status RootAssembler::mask(const MountOp& op, UniqueFd cover) {
-  auto target = base::open_in_root(root_.get(), op.target, O_PATH | O_NOFOLLOW, 0,
-                                   RESOLVE_NO_SYMLINKS);
-  if (!target && target.error().sys_errno == ENOENT) return {};
-  if (!target) return std::move(target).error();
-  struct stat st = {};
-  if (fstat(target->get(), &st) != 0) return sys_error("stat");
-  if (S_ISDIR(st.st_mode)) {
-    TRY_AS(cover, mask_folder());
+// Two calls per mask, since every boot makes some twenty: what lies below /proc and /sys is the
+// kernel's own, so the path may be walked by the mounting call itself.
+Status RootAssembler::mask(const MountOp& op) {
+  const char* path = op.target.c_str() + 1;
+  for (UniqueFd* cover : {&file_cover_, &folder_cover_}) {
+    UniqueFd copy;
+    if (covers_used_.contains(cover)) {
+      // A detached mount can be attached once, and kernels before 6.15 do not copy one: the first
+      // use attaches the cover itself, later ones copy it from there.
+      TRY_AS(copy, clone_tree(cover->get()));
+    }
+    int mount = copy ? copy.get() : cover->get();
+    if (syscall(SYS_move_mount, mount, "", root_.get(), path, MOVE_MOUNT_F_EMPTY_PATH) == 0) {
+      covers_used_.insert(cover);
+      return {};
+    }
+    if (errno == ENOENT) return {};
+    // A file does not cover a folder: try the other.
+    if (errno != ENOTDIR && errno != EINVAL) return sys_error("move_mount");
   }
-  return move_mount_to(cover.get(), target->get());
+  return sys_error("move_mount");
 }
 
 Status RootAssembler::make_read_only(const MountOp& op) {
-  auto target = base::open_in_root(root_.get(), op.target, O_PATH | O_NOFOLLOW, 0,
-                                   RESOLVE_NO_SYMLINKS);
-  if (!target && target.error().sys_errno == ENOENT) return {};
-  if (!target) return std::move(target).error();
-  TRY_AS(UniqueFd mount, clone_tree(target->get()));
+  const char* path = op.target.c_str() + 1;
+  auto mount = open_tree_at(root_.get(), path, AT_SYMLINK_NOFOLLOW);
+  if (!mount && mount.error().sys_errno == ENOENT) return {};
+  if (!mount) return std::move(mount).error();
   mount_attr read_only = {};
   read_only.attr_set = MOUNT_ATTR_RDONLY;
-  TRY(set_attributes(mount.get(), read_only));
-  return move_mount_to(mount.get(), target->get());
+  TRY(set_attributes(mount->get(), read_only));
+  if (syscall(SYS_move_mount, mount->get(), "", root_.get(), path, MOVE_MOUNT_F_EMPTY_PATH) != 0)
+    return sys_error("move_mount");
+  return {};
 }
 
 Status RootAssembler::protect() {
-  for (size_t i = 0; i < plan_.mounts.size(); ++i) {
-    const MountOp& op = plan_.mounts[i];
+  for (const MountOp& op : plan_.mounts) {
     Status done;
-    if (op.kind == MountOp::Kind::kMask) done = mask(op, std::move(prepared_[i]));
+    if (op.kind == MountOp::Kind::kMask) done = mask(op);
     if (op.kind == MountOp::Kind::kReadOnly) done = make_read_only(op);
     if (!done) return std::move(done).error().context("protect " + quoted(op.target));
   }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -50,7 +51,7 @@ class RootAssembler {
   base::Status attach(const MountOp& op, int mount);
   base::Status make_target(const std::string& path);
   base::Status attach_console(const MountOp& op);
-  base::Status mask(const MountOp& op, base::UniqueFd cover);
+  base::Status mask(const MountOp& op);
   base::Status make_read_only(const MountOp& op);
   base::Status pivot();
 
@@ -59,6 +60,9 @@ class RootAssembler {
   int user_namespace_;
   std::vector<base::UniqueFd> prepared_;  // one per operation; empty where made later
   std::vector<base::UniqueFd> offered_;
+  base::UniqueFd file_cover_;
+  base::UniqueFd folder_cover_;
+  std::set<const base::UniqueFd*> covers_used_;
   base::UniqueFd root_;
 };
 
