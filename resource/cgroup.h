@@ -118,7 +118,10 @@ class CgroupDriver {
   // Returns once all processes are stopped (or run); kTimeout after 50 ms, the kernel goes on.
   virtual base::Status freeze(const std::string& pool, const std::string& zone, bool frozen) = 0;
   // SIGKILL to every process in the zone, once and for all that it forks meanwhile: cgroup.kill
-  // where there is a v2 cgroup (5.14+), else by walking cgroup.procs until empty.
+  // where there is a v2 cgroup (5.14+), else by walking cgroup.procs until all have it. Returns
+  // before they are gone. A killed zone's cgroups take no further process: destroy and create them
+  // for the next boot. (Linux 6.18 kills what is cloned by CLONE_INTO_CGROUP unless its cgroup and
+  // the caller's have been killed equally often.)
   virtual base::Status kill(const std::string& pool, const std::string& zone) = 0;
   // Host pids of the zone, all leaves.
   virtual base::Result<std::vector<pid_t>> processes(const std::string& pool,

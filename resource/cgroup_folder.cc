@@ -214,29 +214,27 @@ base::Status move_processes(const std::function<base::Result<std::vector<pid_t>>
   return base::make_error(base::Code::kBusy, "its processes fork faster than they can be moved");
 }
 
-base::Status signal_below(int at, const std::string& path) {
-  TRY_AS(auto listed, processes_below(at, path));
-  std::vector<base::UniqueFd> pidfds(listed.size());
-  for (size_t i = 0; i < listed.size(); ++i)
-    if (auto pidfd = base::open_pidfd(listed[i])) pidfds[i] = *std::move(pidfd);
-  // Only what is still listed after its pidfd was taken is surely one of these: a reused pid is
-  // not.
-  TRY_AS(auto still, processes_below(at, path));
-  for (size_t i = 0; i < listed.size(); ++i)
-    if (pidfds[i] && std::binary_search(still.begin(), still.end(), listed[i]))
-      TRY(base::signal_pidfd(pidfds[i].get(), SIGKILL));
-  return {};
-}
-
 base::Status kill_below(int at, const std::string& path) {
+  std::set<pid_t> signalled;
   for (int round = 0; round < 50; ++round) {
-    TRY_AS(auto left, processes_below(at, path));
-    if (left.empty()) return {};
-    TRY(signal_below(at, path));
+    TRY_AS(auto listed, processes_below(at, path));
+    std::erase_if(listed, [&](pid_t pid) { return signalled.contains(pid); });
+    // A process with SIGKILL pending forks no more, so no new one means that all are covered.
+    if (listed.empty()) return {};
+    std::vector<base::UniqueFd> pidfds(listed.size());
+    for (size_t i = 0; i < listed.size(); ++i)
+      if (auto pidfd = base::open_pidfd(listed[i])) pidfds[i] = *std::move(pidfd);
+    // Only what is still listed once its pidfd is taken is one of these: a reused pid is not.
+    TRY_AS(auto still, processes_below(at, path));
+    for (size_t i = 0; i < listed.size(); ++i) {
+      if (!pidfds[i] || !std::binary_search(still.begin(), still.end(), listed[i])) continue;
+      TRY(base::signal_pidfd(pidfds[i].get(), SIGKILL));
+      signalled.insert(listed[i]);
+    }
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   return base::make_error(base::Code::kBusy, "cgroup " + base::quoted(path, 400) +
-                                                 " has processes that survive SIGKILL");
+                                                 ": processes appear as fast as they are killed");
 }
 
 }  // namespace resource

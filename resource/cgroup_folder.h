@@ -51,10 +51,9 @@ base::Result<std::vector<pid_t>> processes_below(int at, const std::string& path
 // ends meanwhile is no error.
 base::Status move_processes(const std::function<base::Result<std::vector<pid_t>>()>& list, int at,
                             const std::string& procs);
-// SIGKILL to all processes in and below the cgroup, once; by pidfd, so that none outside is hit.
-base::Status signal_below(int at, const std::string& path);
-// The same until it is empty; kBusy when some survive 50 rounds of 1 ms. For kernels and trees
-// without cgroup.kill.
+// SIGKILL to all processes in and below the cgroup, until none without it is left; by pidfd, so
+// that none outside is hit. Returns before they are gone. kBusy after 50 rounds of 1 ms. For
+// kernels and trees without cgroup.kill.
 base::Status kill_below(int at, const std::string& path);
 
 }  // namespace resource

@@ -293,12 +293,12 @@ base::Status CgroupV1::freeze(const std::string& pool, const std::string& zone, 
 base::Status CgroupV1::kill(const std::string& pool, const std::string& zone) {
   TRY_AS(int at, reference().pool(pool));
   if (v2_) return kill_v2(at, zone);
-  // Frozen processes can't fork while they are signalled; a failure only makes for more rounds.
-  bool frozen = base::exists_at(at, zone) && set_freezer(pool, zone, true).ok();
-  if (!frozen) return kill_below(at, zone);
-  TRY(signal_below(at, zone));
-  TRY(set_freezer(pool, zone, false));
-  return kill_below(at, zone);
+  // Frozen processes don't fork while they are signalled; without that there are more rounds. The
+  // thaw is needed in any case: a frozen process does not even die.
+  [[maybe_unused]] base::Status advisory = set_freezer(pool, zone, true);
+  base::Status killed = kill_below(at, zone);
+  advisory = set_freezer(pool, zone, false);
+  return killed;
 }
 
 base::Result<std::vector<pid_t>> CgroupV1::processes(const std::string& pool,
