@@ -38,3 +38,12 @@ format:
 	@git ls-files '*.cc' '*.h' | xargs clang-format-14 -i
 
 .PHONY: lint format
+
+bench-programs: $(bench_programs) $(programs)
+.PHONY: bench-programs
+
+demo: deps
+	@$(build_now) all
+	@tests/demo/demo.sh $(BUILD)
+
+.PHONY: demo

@@ -1,0 +1,120 @@
+#!/usr/bin/env bash
+# The demonstration: prints commands and their real output, and checks each step from outside the
+# daemon (processes, cgroup counters, answers of services). A check that fails ends it with an error.
+# usage: demo.sh BUILD-FOLDER
+set -euo pipefail
+
+build=$(cd "$1" && pwd)
+# Images stay in here, so that the second time is quick; everything else is removed at the end.
+root=${ZONED_DEMO_ROOT:-/var/lib/zoned-demo}
+export PATH=$build:$PATH ZONED_ROOT=$root
+started=$(date +%s)
+
+heading() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
+run() {
+  printf '\033[32m$\033[0m %s\n' "$*"
+  "$@"
+}
+fail() {
+  printf 'demo: check failed: %s\n' "$*" >&2
+  exit 1
+}
+field() { zone --json list "$1" | jq -r ".[0].$2"; }
+wait_for() { # SECONDS COMMAND...: until it succeeds
+  local end=$(($(date +%s) + $1))
+  shift
+  until "$@" >/dev/null 2>&1; do
+    [ "$(date +%s)" -lt "$end" ] || return 1
+    sleep 0.1
+  done
+}
+clean_up() {
+  status=$?
+  zoned --root "$root" --stop-all >/dev/null 2>&1 || true
+  rm -rf "$root/etc" "$root/run" "$root/lib/zones" "$root/tree"
+  exit "$status"
+}
+trap clean_up EXIT
+
+mkdir -p -m 0700 "$root"
+heading "The daemon"
+run zoned --root "$root" --background
+run zone --version
+
+heading "A busybox zone, from a folder"
+mkdir -p "$root/tree/bin"
+cp /bin/busybox "$root/tree/bin/busybox"
+for applet in sh ls id ps hostname sleep date cat seq; do ln -sf busybox "$root/tree/bin/$applet"; done
+run zone create bb --from "dir:$root/tree" --set 'command=["/bin/sh","-c","i=0; while :; do i=$((i+1)); echo line $i; sleep 0.1; done"]' --boot
+run zone exec bb -- /bin/sh -c 'hostname; id; ps'
+pid=$(field bb pid)
+[ "$(awk '/^Uid:/{print $2}' "/proc/$pid/status")" -ge 524288 ] || fail "the zone's root is not a uid of its own"
+echo "seen from the host: pid $pid runs as uid $(awk '/^Uid:/{print $2}' "/proc/$pid/status")"
+
+heading "A Debian zone that runs systemd and nginx"
+run zone create deb --from debian:bookworm,include=nginx-light+curl --boot
+wait_for 30 sh -c 'zone exec deb -- systemctl is-system-running | grep -qx running' || {
+  zone exec deb -- systemctl --failed --no-pager || true
+  fail "systemd in the zone is not 'running'"
+}
+run zone exec deb -- systemctl is-system-running
+run zone exec deb -- systemctl list-units --failed --no-legend
+[ -z "$(zone exec deb -- systemctl list-units --failed --no-legend)" ] || fail "failed units"
+run zone exec deb -- curl -s -o /dev/null -w 'nginx answers %{http_code}\n' http://127.0.0.1/
+nginx=$(pgrep -f 'nginx: master' | head -1)
+[ -n "$nginx" ] || fail "no nginx on the host's process list"
+[ "$(readlink "/proc/$nginx/ns/net")" != "$(readlink /proc/self/ns/net)" ] || fail "nginx shares the host's network"
+
+heading "Two pools, 3 to 1, both busy"
+run zone pool create gold --set shares=3
+run zone pool create bronze --set shares=1
+spin='command=["/bin/sh","-c","while :; do :; done & while :; do :; done"]'
+run zone create g --set pool=gold --set "$spin" --from "dir:$root/tree" --boot
+run zone create b --set pool=bronze --set "$spin" --from "dir:$root/tree" --boot
+sleep 1
+# The kernel's own counters, read by this script: clock ticks of every process of the zone.
+ticks() {
+  local sum=0 first ns p t
+  first=$(field "$1" pid)
+  ns=$(readlink "/proc/$first/ns/pid")
+  for p in /proc/[0-9]*; do
+    [ "$(readlink "$p/ns/pid" 2>/dev/null)" = "$ns" ] || continue
+    t=$(awk '{print $14+$15}' "$p/stat" 2>/dev/null) || continue
+    sum=$((sum + t))
+  done
+  echo "$sum"
+}
+g0=$(ticks g) b0=$(ticks b)
+run zone stat g b --interval 4 --count 1
+g1=$(ticks g) b1=$(ticks b)
+measured=$(awk -v g=$((g1 - g0)) -v b=$((b1 - b0)) 'BEGIN{printf "%.1f", 100*g/(g+b)}')
+echo "counted from outside: gold has $measured % of what both used; entitled to 75 %"
+awk -v m="$measured" 'BEGIN{exit !(m>71 && m<79)}' || fail "gold got $measured %"
+run zone halt g b
+
+heading "kill -9 of the daemon; zones and consoles go on"
+before=$(field bb pid) deb_before=$(field deb pid)
+daemon=$(cat "$root/run/zoned.pid")
+coproc console { exec zone console bb </dev/null; }
+sleep 0.5
+run kill -9 "$daemon"
+sleep 1
+kill -0 "$before" && kill -0 "$deb_before" || fail "a zone died with the daemon"
+lines=$(zone_lines=$(timeout 1 cat <&"${console[0]}" || true); echo "$zone_lines" | grep -c '^line')
+[ "$lines" -ge 5 ] || fail "the console stopped ($lines lines)"
+echo "without a daemon: both zones run, and the attached console has shown $lines lines"
+kill "$console_PID" 2>/dev/null || true
+run zoned --root "$root" --background
+[ "$(field bb pid)" = "$before" ] && [ "$(field deb pid)" = "$deb_before" ] || fail "zones changed"
+run zone exec bb -- /bin/sh -c 'echo still here, as $(hostname)'
+# No line may be missing in the log.
+zone logs bb | awk '/^line/{if (last && $2 != last+1) exit 1; last=$2} END{exit !last}' || fail "the log has a gap"
+
+heading "All of it"
+run zone list
+run zone stat
+run zone shutdown deb
+[ ! -e "/proc/$deb_before" ] || fail "the zone's first process is still there"
+run zoned --root "$root" --stop-all
+! pgrep -f "zone-keeper --root-run $root" >/dev/null || fail "a keeper stayed"
+printf '\ndemo: all checks passed in %s s\n' "$(($(date +%s) - started))"
