@@ -39,6 +39,19 @@ size_t line_end(std::string_view text, size_t begin) {
   return end > begin && text[end - 1] == '\r' ? end - 1 : end;
 }
 
+// The offset itself, or behind the strings and comments that begin there.
+size_t skip_text(std::string_view text, size_t offset) {
+  while (offset < text.size()) {
+    if (text[offset] == '"' || text[offset] == '\'')
+      offset = string_end(text, offset);
+    else if (text[offset] == '#')
+      offset = line_end(text, offset);
+    else
+      break;
+  }
+  return offset;
+}
+
 void append_utf8(std::string& out, uint32_t code) {
   auto put = [&](uint32_t byte) { out += static_cast<char>(byte); };
   if (code < 0x80) {
@@ -275,22 +288,27 @@ class Scanner {
 std::optional<size_t> first_too_deep(std::string_view text) {
   size_t depth = 0;
   size_t dots = 0;
-  for (size_t i = 0; i < text.size();) {
+  for (size_t i = skip_text(text, 0); i < text.size(); i = skip_text(text, i + 1)) {
     char c = text[i];
-    if (c == '"' || c == '\'') {
-      i = string_end(text, i);
-      continue;
-    }
-    if (c == '#') {
-      i = line_end(text, i);
-      continue;
-    }
     if (c == '[' || c == '{') ++depth;
     if ((c == ']' || c == '}') && depth > 0) --depth;
     if (c == '.') ++dots;
     if (c == '\n' || c == '=' || c == ',') dots = 0;
     if (depth > kMaxConfigDepth || dots >= kMaxConfigDepth) return i;
-    ++i;
+  }
+  return std::nullopt;
+}
+
+std::optional<size_t> first_stray(std::string_view text) {
+  std::string open;
+  size_t begin = text.starts_with(kByteOrderMark) ? kByteOrderMark.size() : 0;
+  for (size_t i = skip_text(text, begin); i < text.size(); i = skip_text(text, i + 1)) {
+    char c = text[i];
+    if (static_cast<unsigned char>(c) >= 0x80) return i;
+    if (c == '[' || c == '{') open += c;
+    if (c != ']' && c != '}') continue;
+    if (open.empty() || open.back() != (c == ']' ? '[' : '{')) return i;
+    open.pop_back();
   }
   return std::nullopt;
 }

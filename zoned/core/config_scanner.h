@@ -16,6 +16,9 @@ namespace core {
 inline constexpr size_t kMaxConfigDepth = 16;
 // Offset of the first place that is deeper; on any text.
 std::optional<size_t> first_too_deep(std::string_view text);
+// Offset of the first byte outside strings and comments that can't stand there: not ASCII, or a closing
+// bracket of the wrong kind; on any text.
+std::optional<size_t> first_stray(std::string_view text);
 
 // Bytes begin..end-1 of the text.
 struct Span {

@@ -53,11 +53,7 @@ Result<ConfigValue> value_for(const KeyInfo& info, std::string_view text) {
   if (usable && (!plain_text || std::holds_alternative<std::string>(document->entries[0].value)))
     return document->entries[0].value;
   bool starts_quoted = text.starts_with('"') || text.starts_with('\'');
-  if (takes_string(info.type) && !starts_quoted) {
-    if (!base::is_clean_utf8(text))
-      return make_error(Code::kInvalid, "the value is not valid UTF-8 without NUL");
-    return ConfigValue(std::string(text));
-  }
+  if (takes_string(info.type) && !starts_quoted) return ConfigValue(std::string(text));
   bool texts = info.type == KeyType::kTexts || info.type == KeyType::kChoices;
   return make_error(Code::kInvalid, quote(text) + " is not the TOML of one value",
                     texts ? "write it as in [\"one\", \"two\"]" : "");
@@ -69,6 +65,8 @@ class Edit {
   explicit Edit(ConfigDocument document) : document_(std::move(document)) {}
 
   Status take(std::string_view assignment) {
+    if (!base::is_clean_utf8(assignment))
+      return make_error(Code::kInvalid, "an assignment is not valid UTF-8 without NUL");
     size_t equals = assignment.find('=');
     if (equals == std::string_view::npos)
       return make_error(Code::kInvalid, quote(assignment) + " is not KEY=VALUE");
