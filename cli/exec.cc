@@ -53,7 +53,7 @@ base::Result<int> wait_status(const base::UniqueFd& status, const Signals& signa
     if (poll(polled.data(), polled.size(), -1) < 0 && errno != EINTR)
       return base::sys_error("poll");
     if (polled[0].revents != 0) {
-      TRY_AS(std::string line, base::read_fd(status.get(), 4096));
+      TRY_AS(std::string line, read_status(status.get()));
       return status_of(line);
     }
     int signal = signals.take();

@@ -53,7 +53,7 @@ class Relay {
     if (poll(polled.data(), polled.size(), -1) < 0 && errno != EINTR)
       return base::sys_error("poll");
     if (polled[kSignals].revents != 0) take_signal();
-    if (polled[kInput].revents != 0) take_input();
+    if (polled[kInput].revents != 0) TRY(take_input());
     if ((polled[kRemote].revents & POLLOUT) != 0) TRY(send());
     if ((polled[kRemote].revents & (POLLIN | POLLHUP | POLLERR)) != 0) TRY(take_output());
     if (polled[kStatus].revents != 0) TRY(take_status());
@@ -71,7 +71,7 @@ class Relay {
     }
   }
 
-  void take_input() {
+  base::Status take_input() {
     bool end = false;
     std::string text = read_some(STDIN_FILENO, &end);
     if (options_.escape) text = scanner_.scan(text);
@@ -79,10 +79,12 @@ class Relay {
     if (scanner_.left()) {
       result_.left = true;
       done_ = true;
+      return send();  // what was typed before
     }
-    if (!end) return;
+    if (!end) return {};
     input_open_ = false;
     if (options_.pty) typed_.push_back('\x04');  // VEOF: what the end of input is on a terminal
+    return {};
   }
 
   base::Status send() {
@@ -100,7 +102,7 @@ class Relay {
     if (!end) return {};
     // With a status pipe the end is told there: the pty may close a moment earlier.
     if (options_.status >= 0 && result_.status.empty()) {
-      TRY_AS(result_.status, base::read_fd(options_.status, kChunk));
+      TRY_AS(result_.status, read_status(options_.status));
     }
     done_ = true;
     return {};
@@ -109,7 +111,7 @@ class Relay {
   // The command has ended. What it wrote is in the pty, or about to be: take it, but do not wait for
   // background processes that hold the terminal.
   base::Status take_status() {
-    TRY_AS(result_.status, base::read_fd(options_.status, kChunk));
+    TRY_AS(result_.status, read_status(options_.status));
     pollfd polled = {options_.remote, POLLIN, 0};
     while (!done_ && poll(&polled, 1, kDrainMs) > 0) TRY(take_output());
     done_ = true;
@@ -149,6 +151,20 @@ std::string EscapeScanner::scan(std::string_view typed) {
     at_line_start_ = c == '\r' || c == '\n';
   }
   return out;
+}
+
+base::Result<std::string> read_status(int pipe) {
+  constexpr size_t kMaxLine = 64;
+  std::string line;
+  while (line.size() < kMaxLine && !line.ends_with('\n')) {
+    char byte = 0;
+    ssize_t n = read(pipe, &byte, 1);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return base::sys_error("read the status of the command");
+    if (n == 0) break;
+    line.push_back(byte);
+  }
+  return line;
 }
 
 base::Result<RelayResult> relay(const RelayOptions& options, const Signals& signals) {

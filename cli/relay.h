@@ -37,6 +37,9 @@ struct RelayResult {
   int signal = 0;       // the signal that ended it, or 0
 };
 
+// The line of a status pipe, once poll(2) has reported it; empty at its end without one.
+base::Result<std::string> read_status(int pipe);
+
 // Copies stdin to the remote and the remote to stdout until the remote or the status pipe ends, the
 // user leaves or a signal comes. The terminal is raw meanwhile and restored on every way out.
 base::Result<RelayResult> relay(const RelayOptions& options, const Signals& signals);

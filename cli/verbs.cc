@@ -170,7 +170,8 @@ base::Error unknown_verb(std::span<const std::string> words) {
   std::string near = base::nearest(word, known);
   return make_error(Code::kInvalid,
                     "unknown verb " + base::quoted(group ? "pool " + word : word),
-                    near.empty() ? "zone --help lists the verbs" : "did you mean " + near + "?");
+                    near.empty() ? "zone --help lists the verbs"
+                                 : "did you mean " + std::string(group ? "pool " : "") + near + "?");
 }
 
 base::Status apply_global(const Arguments& arguments, Context* context) {
@@ -240,11 +241,12 @@ int run_zone(Context context, std::span<const std::string> words) {
   options.insert(options.end(), std::begin(kGlobal), std::end(kGlobal));
   Grammar grammar = verb->grammar;
   grammar.options = options;
-  bool wants_help = std::any_of(rest.begin(), rest.end(), [](const std::string& word) {
-    return word == "--help" || word == "-h";
-  });
+  auto is_help = [](const std::string& word) { return word == "--help" || word == "-h"; };
+  // Help comes before the complaint that arguments are missing; in a command it is the command's.
+  bool wants_help = runs ? !rest.empty() && is_help(rest.front())
+                         : std::any_of(rest.begin(), rest.end(), is_help);
   auto arguments = parse(grammar, rest);
-  if (arguments ? arguments->has("help") : (wants_help && !runs)) {
+  if (arguments ? arguments->has("help") : wants_help) {
     print(verb_help(*verb));
     return 0;
   }
