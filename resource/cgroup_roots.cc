@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "base/files.h"
+#include "base/mountinfo.h"
 #include "base/strings.h"
 #include "resource/cgroup_v1.h"
 #include "resource/cgroup_v2.h"
@@ -15,42 +16,8 @@ namespace {
 
 constexpr size_t kMaxMountinfo = 64 << 20;
 
-// mountinfo writes space, tab, newline and backslash as three octal digits.
-std::string unescape(std::string_view text) {
-  std::string result;
-  for (size_t i = 0; i < text.size(); ++i) {
-    auto digit = [&](size_t at) {
-      return text[at] >= '0' && text[at] <= '7' ? text[at] - '0' : -1;
-    };
-    if (text[i] == '\\' && i + 3 < text.size() && digit(i + 1) >= 0 && digit(i + 1) <= 3 &&
-        digit(i + 2) >= 0 && digit(i + 3) >= 0) {
-      result += static_cast<char>(digit(i + 1) * 64 + digit(i + 2) * 8 + digit(i + 3));
-      i += 3;
-    } else {
-      result += text[i];
-    }
-  }
-  return result;
-}
-
 bool contains(const std::vector<std::string>& list, std::string_view item) {
   return std::find(list.begin(), list.end(), item) != list.end();
-}
-
-std::optional<CgroupMount> parse_mount(std::string_view line) {
-  // ID PARENT DEV ROOT MOUNTPOINT OPTIONS [TAG...] - TYPE SOURCE SUPEROPTIONS
-  std::vector<std::string> fields = base::split(line, ' ');
-  auto dash = std::find(fields.begin(), fields.end(), "-");
-  if (dash - fields.begin() < 6 || fields.end() - dash < 4) return std::nullopt;
-  const std::string& type = *(dash + 1);
-  if (type != "cgroup" && type != "cgroup2") return std::nullopt;
-  if (!contains(base::split(fields[5], ','), "rw")) return std::nullopt;
-  CgroupMount mount;
-  mount.v2 = type == "cgroup2";
-  mount.root = unescape(fields[3]);
-  mount.mount_point = unescape(fields[4]);
-  if (!mount.v2) mount.controllers = base::split(*(dash + 3), ',');
-  return mount;
 }
 
 // `path` of the hierarchy as seen at the mount; nothing when it lies outside.
@@ -117,14 +84,15 @@ bool carries(const std::string& root, const char* controller) {
 
 }  // namespace
 
-std::vector<CgroupMount> parse_cgroup_mounts(std::string_view mountinfo) {
-  std::vector<CgroupMount> mounts;
-  while (!mountinfo.empty()) {
-    std::string_view line = mountinfo.substr(0, mountinfo.find('\n'));
-    mountinfo.remove_prefix(std::min(mountinfo.size(), line.size() + 1));
-    if (auto mount = parse_mount(line)) mounts.push_back(*std::move(mount));
+std::vector<CgroupMount> cgroup_mounts(const std::vector<base::Mount>& mounts) {
+  std::vector<CgroupMount> found;
+  for (const base::Mount& mount : mounts) {
+    bool v2 = mount.type == "cgroup2";
+    if ((!v2 && mount.type != "cgroup") || !base::has_option(mount.options, "rw")) continue;
+    found.push_back({mount.target, mount.root, v2,
+                     v2 ? std::vector<std::string>() : base::split(mount.super_options, ',')});
   }
-  return mounts;
+  return found;
 }
 
 std::vector<OwnCgroup> parse_own_cgroups(std::string_view text) {
@@ -175,12 +143,12 @@ CgroupRoots roots_from(const std::vector<CgroupMount>& mounts, const std::vector
 
 base::Result<CgroupRoots> detect_roots() {
   TRY_AS(std::string mountinfo, base::read_file(AT_FDCWD, "/proc/self/mountinfo", kMaxMountinfo));
+  TRY_AS(std::vector<base::Mount> mounts, base::parse_mountinfo(mountinfo));
   TRY_AS(std::string own, base::read_file(AT_FDCWD, "/proc/self/cgroup"));
-  return roots_from(parse_cgroup_mounts(mountinfo), parse_own_cgroups(own),
-                    [](const std::string& path) {
-                      auto folder = base::open_at(AT_FDCWD, path, O_RDONLY | O_DIRECTORY);
-                      return folder.ok() && is_delegated(folder->get());
-                    });
+  return roots_from(cgroup_mounts(mounts), parse_own_cgroups(own), [](const std::string& path) {
+    auto folder = base::open_at(AT_FDCWD, path, O_RDONLY | O_DIRECTORY);
+    return folder.ok() && is_delegated(folder->get());
+  });
 }
 
 base::Result<std::unique_ptr<CgroupDriver>> open_cgroups(const CgroupRoots& roots,

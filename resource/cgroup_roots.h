@@ -1,5 +1,4 @@
-// Finding the cgroup hierarchies and our place in them. The parsers take text, so that they can be
-// tested and fuzzed; they accept any bytes and pass over lines that they can't read.
+// Finding the cgroup hierarchies and our place in them, from values and text that tests can give.
 #pragma once
 
 #include <functional>
@@ -7,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/mountinfo.h"
 #include "resource/cgroup.h"
 
 namespace resource {
@@ -20,14 +20,14 @@ struct CgroupMount {
   bool v2 = false;
   std::vector<std::string> controllers;  // v1: "cpu", "cpuacct", "name=systemd"
 };
-// Writable cgroup mounts of /proc/PID/mountinfo (proc_pid_mountinfo(5)), in order.
-std::vector<CgroupMount> parse_cgroup_mounts(std::string_view mountinfo);
+// The writable cgroup mounts among all, in order.
+std::vector<CgroupMount> cgroup_mounts(const std::vector<base::Mount>& mounts);
 
 struct OwnCgroup {
   std::vector<std::string> controllers;  // empty: v2
   std::string path;                      // from the root of the hierarchy (or cgroup namespace)
 };
-// /proc/PID/cgroup (cgroups(7)).
+// /proc/PID/cgroup (cgroups(7)). Takes any bytes and passes over lines that it can't read.
 std::vector<OwnCgroup> parse_own_cgroups(std::string_view text);
 
 // True when systemd delegated the cgroup: attribute trusted.delegate or user.delegate is "1"

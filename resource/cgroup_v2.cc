@@ -1,6 +1,5 @@
 #include "resource/cgroup_v2.h"
 
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,6 +17,9 @@ namespace {
 // Used in this order; cpuset costs memory in every zone and is enabled when somebody wants it.
 constexpr const char* kAlways[] = {"cpu", "io", "memory", "pids"};
 constexpr const char* kLate[] = {"cpuset"};
+
+// Empties a list of CPUs, which means the parent's; a write of no bytes would not reach the kernel.
+constexpr char kNoCpus[] = "\n";
 
 std::string enable_text(const std::vector<std::string>& available) {
   std::string text;
@@ -134,9 +136,7 @@ base::Result<std::vector<CgroupWrite>> CgroupV2::plan_change(
   add(from.cpu_weight != to.cpu_weight, "cpu", "cpu.weight", std::to_string(weight));
   std::string quota = to.cpus ? std::to_string(quota_us(*to.cpus)) : "max";
   add(from.cpus != to.cpus, "cpu", "cpu.max", quota + " " + std::to_string(kCpuPeriodUs));
-  // A lone newline empties the list: the parent's CPUs again (an empty write does not reach the
-  // kernel's parser).
-  add(from.cpuset != to.cpuset, "cpuset", "cpuset.cpus", to.cpuset.value_or("\n"));
+  add(from.cpuset != to.cpuset, "cpuset", "cpuset.cpus", to.cpuset.value_or(kNoCpus));
   add(from.memory != to.memory, "memory", "memory.max", or_max(to.memory));
   add(from.swap != to.swap, "memory", "memory.swap.max", or_max(to.swap));
   if (from.swap != to.swap && !writes.empty() && writes.back().file == "memory.swap.max") {
@@ -171,6 +171,12 @@ base::Status CgroupV2::write_all(const std::string& pool, const std::string& zon
   for (const CgroupWrite& write : writes) {
     TRY(enable_late(write.controller, pool, !zone.empty()));
     base::Status written = write_control(place.at, place.prefix + write.file, write.value);
+    if (!written && written.error().sys_errno == ENOSPC && write.value == kNoCpus) {
+      // Kernels such as 6.1 don't empty the list under running processes. All CPUs do the same:
+      // what counts is their intersection with the parent's.
+      TRY_AS(std::string all, read_control(tree_.root(), "cpuset.cpus.effective"));
+      written = write_control(place.at, place.prefix + write.file, base::trim(all));
+    }
     if (!written && write.required) return written;
   }
   return {};

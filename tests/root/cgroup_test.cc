@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
@@ -378,12 +379,12 @@ TEST_CASE("another process joins a running zone and is counted and killed with i
 }
 
 TEST_CASE("a limit on writing to the disk slows a writer down") {
-  const std::string device = resource::block_device_of(P_tmpdir);
-  if (device.empty()) SKIP_TEST("the folder for temporary files has no block device");
+  const std::string device = resource::block_device_of(kDataFolder);
+  if (device.empty()) SKIP_TEST(std::string(kDataFolder) + " has no block device");
   Cage cage;
   auto seconds_to_write = [&](const char* name, const Limits& limits) {
     pid_t pid = cage.spawn(cage.zone("p", name, limits), [] {
-      std::string path = std::string(P_tmpdir) + "/zoned-io-XXXXXX";
+      std::string path = std::string(kDataFolder) + "/zoned-io-XXXXXX";
       int fd = mkostemp(path.data(), O_DIRECT | O_CLOEXEC);
       unlink(path.c_str());
       void* block = nullptr;
@@ -403,4 +404,44 @@ TEST_CASE("a limit on writing to the disk slows a writer down") {
   CHECK(limited > 1.4);  // 2 MiB at 1 MiB/s
   CHECK(limited > free_running + 1);
   CHECK(cage.usage("p", "slow").io_write_bytes >= 2 * kMiB);
+}
+
+TEST_CASE("in a delegated cgroup our own processes make room in a supervisor leaf") {
+  auto roots = resource::detect_roots();
+  REQUIRE(roots.ok());
+  {
+    Cage cage;
+    if (cage.driver().name() != "v2") SKIP_TEST("the controllers are on cgroup v1");
+  }
+  // As systemd leaves it to a scope: controllers offered, delegation marked, processes inside.
+  const std::string scope = roots->v2 + "/zoned-cgroup-test.scope";
+  REQUIRE(mkdir(scope.c_str(), 0755) == 0);
+  REQUIRE(setxattr(scope.c_str(), "trusted.delegate", "1", 1, 0) == 0);
+  pid_t pid = fork();
+  if (pid == 0) {
+    if (!base::write_value(AT_FDCWD, scope + "/cgroup.procs", "0").ok()) _exit(90);
+    if (fork() == 0) wait_forever();  // another process of ours, such as a keeper
+    if (resource::detect_roots()->v2 != scope) _exit(91);
+    auto driver = resource::open_cgroups({scope, {}}, "zoned");
+    if (!driver || !(*driver)->create_pool("p", {}).ok()) _exit(92);
+    // The next daemon starts in the leaf and finds the same place.
+    if (resource::detect_roots()->v2 != scope) _exit(93);
+    auto zone = (*driver)->create_zone("p", "z", {{"pids", "pids.max", "5", true}}, 0, 0);
+    if (!zone || !(*driver)->destroy_zone("p", "z").ok()) _exit(94);
+    _exit((*driver)->destroy_subtree().ok() ? 0 : 95);
+  }
+  int status = 0;
+  REQUIRE(waitpid(pid, &status, 0) == pid);
+  CHECK(WEXITSTATUS(status) == 0);
+  auto in_leaf = base::read_file(AT_FDCWD, scope + "/supervisor/cgroup.procs");
+  REQUIRE(in_leaf.ok());
+  CHECK_FALSE(in_leaf->empty());
+  CHECK(base::read_file(AT_FDCWD, scope + "/cgroup.procs")->empty());
+  CHECK(base::write_value(AT_FDCWD, scope + "/cgroup.kill", "1").ok());
+  CHECK(harness::eventually([&] {
+    while (waitpid(-1, nullptr, WNOHANG) > 0) {
+    }
+    return rmdir((scope + "/supervisor").c_str()) == 0 || errno == ENOENT;
+  }));
+  CHECK(harness::eventually([&] { return rmdir(scope.c_str()) == 0; }));
 }

@@ -33,7 +33,8 @@ Cage::Cage(Tree tree) : roots_(value_of(resource::detect_roots())) {
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   if (tree == Tree::kWithoutV2) roots_.v2.clear();
   subtree_ = "zoned-cgroup-test-" + std::to_string(getpid()) + "-" + std::to_string(counter++);
-  driver_ = value_of(resource::open_cgroups(roots_, subtree_, resource::block_device_of(P_tmpdir)));
+  driver_ =
+      value_of(resource::open_cgroups(roots_, subtree_, resource::block_device_of(kDataFolder)));
 }
 
 Cage::~Cage() {

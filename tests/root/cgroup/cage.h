@@ -11,6 +11,9 @@
 
 #include "resource/cgroup.h"
 
+// On a disk on most hosts, unlike /tmp.
+inline constexpr char kDataFolder[] = "/var/tmp";
+
 class Cage {
  public:
   enum class Tree { kDetected, kWithoutV2 };

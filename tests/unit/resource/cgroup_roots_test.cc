@@ -18,8 +18,9 @@ constexpr char kHybrid[] =
 
 CgroupRoots roots(const std::string& mountinfo, const std::string& own,
                   const std::string& delegated = "") {
-  return resource::roots_from(resource::parse_cgroup_mounts(mountinfo),
-                              resource::parse_own_cgroups(own),
+  auto mounts = base::parse_mountinfo(mountinfo);
+  REQUIRE(mounts.ok());
+  return resource::roots_from(resource::cgroup_mounts(*mounts), resource::parse_own_cgroups(own),
                               [&](const std::string& path) { return path == delegated; });
 }
 
@@ -75,20 +76,22 @@ TEST_CASE("a container's mount that starts below the hierarchy's top is taken as
   CHECK(roots(kPure, "0::/../x\n", "/sys/fs/cgroup/../x").v2 == "/sys/fs/cgroup");
 }
 
-TEST_CASE("mangled mountinfo and cgroup files are survived") {
+TEST_CASE("mangled cgroup files never lead outside of the mounts") {
   std::mt19937_64 engine(5);
-  const std::string own = "3:cpu,cpuacct:/a:b\n0::/user\n";
+  const std::string own = "5:memory:/x\n3:cpu,cpuacct:/a:b/supervisor\n0::/user/z.scope\n";
+  auto mounts = base::parse_mountinfo(kHybrid);
+  REQUIRE(mounts.ok());
   for (int i = 0; i < 20000; ++i) {
-    std::string mounts = kHybrid;
     std::string cgroups = own;
-    for (int n = 0; n < 4; ++n) {
-      mounts[engine() % mounts.size()] = "\\ \n-,/:0\xff"[engine() % 9];
-      cgroups[engine() % cgroups.size()] = ":\n/,x"[engine() % 5];
-    }
-    mounts.resize(engine() % 4 == 0 ? engine() % mounts.size() : mounts.size());
-    CgroupRoots found = roots(mounts, cgroups);
-    REQUIRE(found.v1.size() <= 4);
+    for (int n = 0; n < 4; ++n) cgroups[engine() % cgroups.size()] = ":\n/,x."[engine() % 6];
+    CgroupRoots found =
+        resource::roots_from(resource::cgroup_mounts(*mounts), resource::parse_own_cgroups(cgroups),
+                             [](const std::string&) { return true; });
+    REQUIRE(found.v2.starts_with("/sys/fs/cgroup/unified"));
+    for (const auto& root : found.v1)
+      REQUIRE((root.path.starts_with("/sys/fs/cgroup/cpu,cpuacct") ||
+               root.path.starts_with("/mnt/my memory")));
   }
-  CHECK(resource::parse_own_cgroups(own)[0].path == "/a:b");
-  CHECK(resource::parse_cgroup_mounts("").empty());
+  CHECK(resource::parse_own_cgroups(own)[1].path == "/a:b/supervisor");
+  CHECK(resource::parse_own_cgroups("").empty());
 }
