@@ -1,0 +1,130 @@
+#include "zoned/daemon/api.h"
+
+#include <algorithm>
+
+#include "base/strings.h"
+
+namespace zoned {
+
+using nlohmann::json;
+
+Api::Api(const Parts& parts, Runtime* runtime, Installer* installer, AuditSink* audit,
+         DaemonHooks hooks)
+    : parts_(parts), runtime_(runtime), installer_(installer), audit_(audit),
+      hooks_(std::move(hooks)), shared_stat_(std::make_shared<StatSession>(parts)) {}
+
+const std::vector<Api::Method>& Api::methods() {
+  static const std::vector<Method> kMethods = {
+      {"List", Verb::kSee, Target::kList, &Api::list},
+      {"Info", Verb::kSee, Target::kZone, &Api::info},
+      {"Create", Verb::kConfigure, Target::kNewZone, &Api::create},
+      {"Install", Verb::kConfigure, Target::kZone, &Api::install},
+      {"Boot", Verb::kManage, Target::kZone, &Api::boot},
+      {"Shutdown", Verb::kManage, Target::kZone, &Api::shutdown},
+      {"Halt", Verb::kManage, Target::kZone, &Api::halt},
+      {"Reboot", Verb::kManage, Target::kZone, &Api::reboot},
+      {"Uninstall", Verb::kConfigure, Target::kZone, &Api::uninstall},
+      {"Delete", Verb::kConfigure, Target::kZone, &Api::remove},
+      {"Run", Verb::kConfigure, Target::kNewZone, &Api::run},
+      {"Exec", Verb::kLogin, Target::kZone, &Api::exec},
+      {"Console", Verb::kLogin, Target::kZone, &Api::console},
+      {"Logs", Verb::kLogin, Target::kZone, &Api::logs},
+      {"Set", Verb::kConfigure, Target::kZone, &Api::set},
+      {"Export", Verb::kConfigure, Target::kZone, &Api::export_config},
+      {"Verify", Verb::kConfigure, Target::kNewZone, &Api::verify},
+      {"Stat", Verb::kSee, Target::kList, &Api::stat},
+      {"Events", Verb::kSee, Target::kList, &Api::events},
+      {"PoolCreate", Verb::kHost, Target::kHost, &Api::pool_create},
+      {"PoolSet", Verb::kHost, Target::kHost, &Api::pool_set},
+      {"PoolList", Verb::kHost, Target::kHost, &Api::pool_list},
+      {"PoolInfo", Verb::kHost, Target::kHost, &Api::pool_info},
+      {"PoolDelete", Verb::kHost, Target::kHost, &Api::pool_delete},
+      {"Host", Verb::kHost, Target::kHost, &Api::host},
+      {"StopAll", Verb::kHost, Target::kHost, &Api::stop_all},
+      {"Upgrade", Verb::kHost, Target::kHost, &Api::upgrade},
+  };
+  return kMethods;
+}
+
+void Api::handle(api::Call call) {
+  auto method = std::find_if(methods().begin(), methods().end(), [&call](const Method& candidate) {
+    return call.method == candidate.name;
+  });
+  api::Answer answer = call.answer;
+  if (method == methods().end())
+    return answer.fail(base::make_error(base::Code::kInternal, "method without a handler"));
+  Caller caller{call.peer.uid, call.peer.pid};
+  std::string name;
+  if ((method->target == Target::kZone || method->target == Target::kNewZone) &&
+      has_parameter(call.parameters, "name"))
+    name = call.parameters["name"].get<std::string>();
+  Zone* zone = name.empty() ? nullptr : parts_.registry->find(name);
+  if (method->target == Target::kList) {
+    // Each zone on the list is decided by itself; the record is of the call.
+    audit_->record({caller, method->name, method->verb, "", true});
+  } else {
+    base::Status allowed =
+        authorise(caller, method->name, method->verb, zone, name, audit_);
+    if (!allowed) return answer.fail(allowed.error());
+    if (method->target == Target::kZone && zone == nullptr)
+      return answer.fail(no_such_zone(name));
+  }
+  (this->*method->handler)(Request{std::move(call), caller, zone});
+}
+
+std::vector<std::string> Api::visible(const Caller& caller, const json& names,
+                                      base::Status* status) const {
+  std::vector<std::string> answer;
+  if (!names.empty()) {
+    for (const json& item : names) {
+      std::string name = item.get<std::string>();
+      Zone* zone = parts_.registry->find(name);
+      if (zone != nullptr && may_see(caller, *zone))
+        answer.push_back(name);
+      else if (status->ok())
+        *status = no_such_zone(name);
+    }
+    return answer;
+  }
+  for (const auto& [name, zone] : parts_.registry->zones())
+    if (may_see(caller, *zone)) answer.push_back(name);
+  return answer;
+}
+
+json Api::zone_members(const Zone& zone, const Caller& caller) const {
+  auto label = labels::Label::decode(zone.file.label);
+  json members = {{"name", zone.name},
+                  {"state", state_name(zone.state)},
+                  {"brand", zone.spec.brand == core::Brand::kVm ? "vm" : "native"},
+                  {"label", label ? labels::name_of(*label) : ""},
+                  {"pool", zone.record ? zone.record->pool : zone.spec.pool},
+                  {"id", zone.file.id},
+                  {"boots", zone.boots},
+                  {"ephemeral", zone.ephemeral}};
+  // Pids are the host's: nobody but root learns them.
+  if (zone.record && zone.record->pid != 0 && caller.uid == 0)
+    members["pid"] = zone.record->pid;
+  if (zone.exit) {
+    static constexpr std::array<const char*, 3> kKinds = {"exit", "signal", "unknown"};
+    members["exit"] = {{"kind", kKinds.at(static_cast<size_t>(zone.exit->kind))},
+                       {"value", zone.exit->value}};
+  }
+  return members;
+}
+
+Callback Api::answer_zone(const Request& request) const {
+  return [this, answer = request.call.answer, caller = request.caller,
+          name = request.zone->name](base::Status status) {
+    if (!status) return answer.fail(status.error());
+    Zone* zone = parts_.registry->find(name);
+    if (zone != nullptr) return answer.reply({{"zone", zone_members(*zone, caller)}});
+    // It was ephemeral and is gone: that is its end as it should be.
+    Zone gone;
+    gone.name = name;
+    gone.state = State::kConfigured;
+    gone.ephemeral = true;
+    answer.reply({{"zone", zone_members(gone, caller)}});
+  };
+}
+
+}  // namespace zoned

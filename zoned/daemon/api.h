@@ -1,0 +1,111 @@
+// The methods of io.zoned (zoned/api/io.zoned.varlink): a table of {method, verb, what it acts on,
+// handler}. Each call passes authorise() before its handler sees it.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "zoned/api/server.h"
+#include "zoned/daemon/authorise.h"
+#include "zoned/daemon/install_job.h"
+#include "zoned/daemon/runtime.h"
+#include "zoned/daemon/stat.h"
+
+namespace zoned {
+
+// What the daemon itself does for the API.
+struct DaemonHooks {
+  std::function<void(Callback done)> stop_all;  // zones and keepers end; then `done`; then we end
+  std::function<void(Callback done)> upgrade;   // keepers replaced; then `done`; then we re-exec
+};
+
+class Api {
+ public:
+  Api(const Parts& parts, Runtime* runtime, Installer* installer, AuditSink* audit,
+      DaemonHooks hooks);
+
+  void handle(api::Call call);
+
+ private:
+  // What a method acts on.
+  enum class Target {
+    kZone,     // `name`, which must exist
+    kNewZone,  // `name`, which need not exist
+    kList,     // several zones: the handler shows only what the caller may see
+    kHost,     // no zone
+  };
+  // A call that has passed authorise(). zone: null unless Target::kZone, or if it exists.
+  struct Request {
+    api::Call call;
+    Caller caller;
+    Zone* zone = nullptr;
+  };
+  struct Method {
+    const char* name;
+    Verb verb;
+    Target target;
+    void (Api::*handler)(Request);
+  };
+  static const std::vector<Method>& methods();
+
+  // Zones (api_zones.cc).
+  void list(Request request);
+  void info(Request request);
+  void create(Request request);
+  void set(Request request);
+  void export_config(Request request);
+  void verify(Request request);
+  // Lifecycle (api_lifecycle.cc).
+  void boot(Request request);
+  void shutdown(Request request);
+  void halt(Request request);
+  void reboot(Request request);
+  void install(Request request);
+  void uninstall(Request request);
+  void remove(Request request);
+  void remove_now(const api::Answer& answer, const std::string& name);
+  // Processes and output (api_exec.cc).
+  void run(Request request);
+  void exec(Request request);
+  void console(Request request);
+  void logs(Request request);
+  // Pools (api_pools.cc).
+  void pool_create(Request request);
+  void pool_set(Request request);
+  void pool_list(Request request);
+  void pool_info(Request request);
+  void pool_delete(Request request);
+  // Host (api_host.cc).
+  void host(Request request);
+  void stat(Request request);
+  void stat_again(const std::shared_ptr<StatSession>& session, const Request& request);
+  void events(Request request);
+  void stop_all(Request request);
+  void upgrade(Request request);
+
+  std::vector<std::string> visible(const Caller& caller, const nlohmann::json& names,
+                                   base::Status* status) const;
+  nlohmann::json zone_members(const Zone& zone, const Caller& caller) const;
+  nlohmann::json pool_members(const Pool& pool) const;
+  // Answers with the zone as it is by then, or with the error.
+  Callback answer_zone(const Request& request) const;
+
+  Parts parts_;
+  Runtime* runtime_;
+  Installer* installer_;
+  AuditSink* audit_;
+  DaemonHooks hooks_;
+  std::shared_ptr<StatSession> shared_stat_;  // of single looks: since the previous one
+};
+
+// Parameters that the interface marks with "?": absent and null are the same.
+inline bool has_parameter(const nlohmann::json& parameters, const char* name) {
+  auto it = parameters.find(name);
+  return it != parameters.end() && !it->is_null();
+}
+
+}  // namespace zoned

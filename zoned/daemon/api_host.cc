@@ -1,0 +1,108 @@
+// The host and the daemon itself: host, stat, events, stop, upgrade.
+#include <algorithm>
+
+#include "base/strings.h"
+#include "zoned/daemon/api.h"
+
+namespace zoned {
+
+using nlohmann::json;
+using std::chrono::milliseconds;
+
+namespace {
+
+constexpr int64_t kMinIntervalMs = 100;
+constexpr int64_t kMaxIntervalMs = 3600 * 1000;
+
+}  // namespace
+
+void Api::host(Request request) {
+  json checks = json::array();
+  for (const core::HostCheck& check : core::check_host(*parts_.host))
+    checks.push_back({{"subject", check.subject},
+                      {"state", check.state},
+                      {"detail", check.detail},
+                      {"fix", check.fix}});
+  const core::HostFacts& host = *parts_.host;
+  uint64_t running = 0;
+  for (const auto& [name, zone] : parts_.registry->zones())
+    if (zone->record) ++running;
+  json facts = {{"cpus", std::to_string(host.cpus)},
+                {"memory", base::format_size(host.memory_bytes)},
+                {"cgroups", std::string(parts_.cgroups->name())},
+                {"controllers", base::join(parts_.cgroups->controllers(), " ")},
+                {"zones", std::to_string(parts_.registry->zones().size())},
+                {"zones-running", std::to_string(running)},
+                {"keepers", std::to_string(parts_.keepers->size())},
+                {"id-ranges-leased", std::to_string(parts_.ids->leased())}};
+  request.call.answer.reply({{"version", ZONED_VERSION},
+                             {"kernel", host.kernel_release},
+                             {"checks", std::move(checks)},
+                             {"facts", std::move(facts)}});
+}
+
+void Api::stat(Request request) {
+  int64_t interval = request.call.parameters["interval_ms"].get<int64_t>();
+  base::Status status;
+  auto names = visible(request.caller, request.call.parameters["names"], &status);
+  if (!status) return request.call.answer.fail(status.error());
+  bool pools = request.caller.uid == 0;
+  if (interval <= 0) return request.call.answer.reply(shared_stat_->look(names, pools));
+  request.call.parameters["interval_ms"] = std::clamp(interval, kMinIntervalMs, kMaxIntervalMs);
+  auto session = std::make_shared<StatSession>(parts_);
+  session->look(names, pools);
+  stat_again(session, request);
+}
+
+// A timer lives as long as somebody looks.
+void Api::stat_again(const std::shared_ptr<StatSession>& session, const Request& request) {
+  milliseconds interval(request.call.parameters["interval_ms"].get<int64_t>());
+  auto call = std::make_shared<api::Call>(
+      api::Call{request.call.peer, request.call.method, request.call.parameters, {},
+                request.call.more, request.call.answer});
+  auto timer = parts_.loop->after(interval, [this, session, call, caller = request.caller] {
+    if (!call->answer.open()) return;
+    // Grants and zones may have changed meanwhile: what may be seen is decided anew.
+    base::Status ignored;
+    auto names = visible(caller, call->parameters["names"], &ignored);
+    json members = session->look(names, caller.uid == 0);
+    if (!call->more) return call->answer.reply(std::move(members));
+    call->answer.next(std::move(members));
+    stat_again(session, Request{std::move(*call), caller, nullptr});
+  });
+  request.call.answer.on_close([loop = parts_.loop, timer] { loop->cancel(timer); });
+}
+
+void Api::events(Request request) {
+  api::Answer answer = request.call.answer;
+  if (!request.call.more)
+    return answer.fail(base::make_error(base::Code::kInvalid, "events: a stream needs 'more'"));
+  auto listener = [this, answer, caller = request.caller](const Event& event) {
+    // What a deleted zone was, only root may still know.
+    const Zone* zone = parts_.registry->find(event.zone);
+    if (caller.uid != 0 && (zone == nullptr || !may_see(caller, *zone))) return;
+    answer.next({{"event",
+                  {{"time", event.time},
+                   {"zone", event.zone},
+                   {"kind", event.kind},
+                   {"detail", event.detail}}}});
+  };
+  uint64_t id = parts_.events->listen(std::move(listener), true);
+  answer.on_close([events = parts_.events, id] { events->unlisten(id); });
+}
+
+void Api::stop_all(Request request) {
+  hooks_.stop_all([answer = request.call.answer](base::Status status) {
+    if (!status) return answer.fail(status.error());
+    answer.reply(json::object());
+  });
+}
+
+void Api::upgrade(Request request) {
+  hooks_.upgrade([answer = request.call.answer](base::Status status) {
+    if (!status) return answer.fail(status.error());
+    answer.reply(json::object());
+  });
+}
+
+}  // namespace zoned

@@ -1,0 +1,129 @@
+// Configuration of zones: list, info, create, set, export, verify.
+#include "base/strings.h"
+#include "zoned/core/spec_toml.h"
+#include "zoned/daemon/api.h"
+
+namespace zoned {
+
+using base::Code;
+using base::make_error;
+using nlohmann::json;
+
+namespace {
+
+std::vector<std::string> strings(const json& value) {
+  return value.get<std::vector<std::string>>();
+}
+
+std::string file_name(const std::string& zone) { return zone + ".toml"; }
+
+}  // namespace
+
+void Api::list(Request request) {
+  base::Status status;
+  auto names = visible(request.caller, request.call.parameters["names"], &status);
+  if (!status) return request.call.answer.fail(status.error());
+  json zones = json::array();
+  for (const std::string& name : names)
+    zones.push_back(zone_members(*parts_.registry->find(name), request.caller));
+  request.call.answer.reply({{"zones", std::move(zones)}});
+}
+
+void Api::info(Request request) {
+  const Zone& zone = *request.zone;
+  json facts = {{"id", zone.file.id}, {"source", zone.file.source}};
+  if (request.caller.uid == 0) {
+    const api::Paths& paths = parts_.registry->paths();
+    facts["config-file"] = paths.etc + "/zones/" + file_name(zone.name);
+    facts["tree"] = paths.lib + "/zones/" + zone.name + "/root";
+    if (zone.record) {
+      facts["first-host-id"] = std::to_string(zone.record->range_base);
+      facts["keeper"] = std::to_string(zone.record->keeper);
+      facts["boot-id"] = zone.record->boot_id;
+    }
+    facts["cpu-weight"] = std::to_string(zone.weight);
+  }
+  request.call.answer.reply({{"zone", zone_members(zone, request.caller)},
+                             {"config", zone.config},
+                             {"facts", std::move(facts)}});
+}
+
+void Api::create(Request request) {
+  const json& parameters = request.call.parameters;
+  const api::Answer& answer = request.call.answer;
+  std::string name = parameters["name"].get<std::string>();
+  auto make = [&]() -> base::Result<std::vector<std::string>> {
+    TRY(base::check_name("zone", name));
+    if (request.zone != nullptr)
+      return make_error(Code::kExists, "zone " + base::quoted(name) + " exists already");
+    std::string text = parameters["config"].get<std::string>();
+    TRY_AS(core::ZoneSpec given, core::parse_zone(name, text, file_name(name)));
+    TRY_AS(text, core::edit_zone(name, text, strings(parameters["assignments"])));
+    TRY_AS(core::ZoneSpec spec, core::parse_zone(name, text, file_name(name)));
+    TRY_AS(core::Planned planned, runtime_->try_plan(spec, nullptr));
+    TRY(parts_.registry->create_zone(name, text, false));
+    return planned.warnings;
+  };
+  auto warnings = make();
+  if (!warnings) return answer.fail(warnings.error());
+  parts_.events->emit(name, "created");
+  answer.reply({{"warnings", *warnings}});
+}
+
+void Api::set(Request request) {
+  Zone* zone = request.zone;
+  const api::Answer& answer = request.call.answer;
+  json changes = json::array();
+  auto change = [&]() -> base::Result<std::vector<std::string>> {
+    if (zone->ephemeral)
+      return make_error(Code::kState, "zone " + base::quoted(zone->name) +
+                                          " is ephemeral: it has no configuration to set");
+    TRY_AS(std::string text, core::edit_zone(zone->name, zone->config,
+                                             strings(request.call.parameters["assignments"])));
+    TRY_AS(core::ZoneSpec spec, core::parse_zone(zone->name, text, file_name(zone->name)));
+    TRY_AS(core::Planned planned, runtime_->try_plan(spec, zone));
+    const core::ZoneSpec before = zone->spec;
+    uint32_t weight_before = zone->weight;
+    bool running = zone->record && zone->state != State::kDown;
+    TRY(parts_.registry->set_config(zone, text));
+    for (const std::string& key : core::changed_keys(before, spec))
+      changes.push_back({{"key", key}, {"live", !running || core::is_live_key(key)}});
+    if (!running) return planned.warnings;
+    TRY(parts_.shares->update(zone));
+    TRY_AS(auto writes, parts_.cgroups->plan_change(core::limits_of(before, weight_before),
+                                                    core::limits_of(spec, zone->weight),
+                                                    &planned.warnings));
+    TRY(parts_.cgroups->apply(zone->record->pool, zone->name, writes));
+    return planned.warnings;
+  };
+  auto warnings = change();
+  if (!warnings) return answer.fail(warnings.error());
+  parts_.events->emit(zone->name, "set", std::to_string(changes.size()) + " keys");
+  answer.reply({{"changes", std::move(changes)}, {"warnings", *warnings}});
+}
+
+void Api::export_config(Request request) {
+  request.call.answer.reply({{"config", request.zone->config}});
+}
+
+void Api::verify(Request request) {
+  const json& parameters = request.call.parameters;
+  auto check = [&]() -> base::Result<std::vector<std::string>> {
+    std::string name = parameters["name"].get<std::string>();
+    if (!has_parameter(parameters, "config")) {
+      if (request.zone == nullptr) return no_such_zone(name);
+      TRY_AS(core::Planned planned, runtime_->try_plan(request.zone->spec, request.zone));
+      return planned.warnings;
+    }
+    TRY_AS(core::ZoneSpec spec, core::parse_zone(name, parameters["config"].get<std::string>(),
+                                                 file_name(name)));
+    TRY(resolve_grants(spec));
+    TRY_AS(core::Planned planned, runtime_->try_plan(spec, request.zone));
+    return planned.warnings;
+  };
+  auto warnings = check();
+  if (!warnings) return request.call.answer.fail(warnings.error());
+  request.call.answer.reply({{"warnings", *warnings}});
+}
+
+}  // namespace zoned

@@ -1,0 +1,212 @@
+#include "zoned/daemon/daemon.h"
+
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+
+#include <nlohmann/json.hpp>
+
+#include "base/files.h"
+#include "base/log.h"
+#include "base/strings.h"
+#include "base/unix_socket.h"
+
+namespace zoned {
+
+using base::Code;
+using base::make_error;
+using base::Status;
+using base::UniqueFd;
+
+namespace {
+
+constexpr unsigned kFirstKeepers = 4;
+// Keepers answer in milliseconds; one that does not come up must not keep the others' zones waiting.
+constexpr std::chrono::seconds kRecoveryPatience{10};
+
+Status check_programs(const std::string& folder) {
+  for (const char* name : {"zone-keeper", "zone-init", "zone-unpack"})
+    if (access((folder + "/" + name).c_str(), R_OK | X_OK) != 0)
+      return base::sys_error("program " + base::quoted(folder + "/" + name, 400))
+          .with_hint("zoned's programs must lie in one folder");
+  return {};
+}
+
+// A descriptor per zone: as many as we may have.
+void raise_descriptor_limit() {
+  rlimit limit = {};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+    base::log_ignored("raise the limit of descriptors", base::sys_error("setrlimit"));
+}
+
+}  // namespace
+
+// Decisions as JSON lines in the log, until there is an audit log of their own.
+class Daemon::LogAudit : public AuditSink {
+ public:
+  explicit LogAudit(int run_dir) : run_dir_(run_dir) {}
+  void record(const Decision& decision) override {
+    constexpr unsigned kLook = 256;  // records between looks at the log's size
+    if (++records_ % kLook == 0) cap_log(run_dir_);
+    nlohmann::json line = {{"audit", decision.method},
+                           {"uid", decision.caller.uid},
+                           {"pid", decision.caller.pid},
+                           {"clearance", labels::name_of(decision.caller.clearance)},
+                           {"verb", verb_name(decision.verb)},
+                           {"zone", decision.zone},
+                           {"allowed", decision.allowed}};
+    base::log_info(line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  }
+
+ private:
+  int run_dir_;
+  unsigned records_ = 0;
+};
+
+Daemon::Daemon() = default;
+Daemon::~Daemon() {
+  server_.reset();  // answers refer to what is below
+  api_.reset();
+}
+
+base::Result<std::unique_ptr<Daemon>> Daemon::create(const std::string& root) {
+  std::unique_ptr<Daemon> daemon(new Daemon());
+  TRY(daemon->build(root));
+  return daemon;
+}
+
+Status Daemon::build(const std::string& root) {
+  if (geteuid() != 0) return make_error(Code::kDenied, "zoned needs root");
+  root_ = root;
+  paths_ = api::paths_for(root);
+  TRY_AS(std::string programs, program_folder());
+  TRY(check_programs(programs));
+  raise_descriptor_limit();
+  umask(022);
+  TRY_AS(registry_, Registry::open(paths_));
+  TRY_AS(Instance instance, Instance::lock(paths_.run, registry_->run_dir()));
+  instance_ = std::make_unique<Instance>(std::move(instance));
+  cap_log(registry_->run_dir());
+  host_ = core::detect_host();
+  TRY(core::require_host(host_));
+  std::vector<std::string> problems;
+  TRY(registry_->load(&problems));
+  for (const std::string& problem : problems) base::log_error(problem);
+  TRY_AS(auto roots, resource::detect_roots());
+  TRY_AS(cgroups_, resource::open_cgroups(roots, subtree_name(root_),
+                                          resource::block_device_of(paths_.lib)));
+  TRY_AS(ids_, core::IdRegistry::open(instance_->lock_path()));
+  TRY_AS(loop_, base::EventLoop::create());
+  shares_ = std::make_unique<Shares>(registry_.get(), cgroups_.get());
+  TRY(read_settings());
+  TRY(open_keepers(programs));
+  parts_ = {loop_.get(),    registry_.get(), cgroups_.get(), ids_.get(), keepers_.get(),
+            &children_,     &events_,        shares_.get(),  &host_};
+  runtime_ = std::make_unique<Runtime>(parts_);
+  installer_ = std::make_unique<Installer>(parts_, programs + "/zone-unpack");
+  audit_ = std::make_unique<LogAudit>(registry_->run_dir());
+  DaemonHooks hooks{[this](Callback done) { stop_all(std::move(done)); },
+                    [this](const Callback& done) { upgrade(done); }};
+  api_ = std::make_unique<Api>(parts_, runtime_.get(), installer_.get(), audit_.get(),
+                               std::move(hooks));
+  return {};
+}
+
+Status Daemon::read_settings() {
+  TRY_AS(UniqueFd etc, base::open_at(AT_FDCWD, paths_.etc, O_RDONLY | O_DIRECTORY));
+  Settings settings;
+  if (base::exists_at(etc.get(), "zoned.toml")) {
+    TRY_AS(std::string text, base::read_file(etc.get(), "zoned.toml"));
+    TRY_AS(settings, parse_settings(text, paths_.etc + "/zoned.toml"));
+  }
+  // Without it zones are only less well fenced against the host: worth a warning, not a refusal.
+  base::log_ignored("limits of all zones together",
+                    shares_->set_host(settings.host_shares,
+                                      memory_for_zones(settings, host_.memory_bytes)));
+  return {};
+}
+
+Status Daemon::open_keepers(const std::string& programs) {
+  Keepers::Events events;
+  events.ready = [this](unsigned index, const std::vector<core::ZoneRecord>& known) {
+    on_keeper(index, known);
+  };
+  events.exited = [this](unsigned index, const std::string& zone, const std::string& boot_id,
+                         const core::ExitStatus& status) {
+    const Zone* known = registry_->find(zone);
+    if (known != nullptr && known->record && known->record->boot_id == boot_id)
+      return runtime_->on_exited(zone, boot_id, status);
+    keepers_->request(index, {{"op", "forget"}, {"zone", zone}}, {},
+                      [](base::Result<KeeperReply>) {});
+  };
+  events.trouble = [this](const std::string& text) {
+    cap_log(registry_->run_dir());
+    base::log_warning(text);
+  };
+  keepers_ = std::make_unique<Keepers>(
+      loop_.get(), &children_,
+      Keepers::Options{paths_.run, registry_->run_dir(), programs + "/zone-keeper"},
+      std::move(events));
+  return {};
+}
+
+Status Daemon::start() {
+  // Zones whose keeper dies become our children, so that their end is seen.
+  if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0) return base::sys_error("prctl");
+  children_.on_stranger([this](pid_t pid, int status) { on_stranger(pid, status); });
+  TRY(loop_->on_signals({SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGPIPE}, [this](int signal) {
+    if (signal == SIGCHLD) children_.reap();
+    if (signal == SIGTERM || signal == SIGINT || signal == SIGHUP) loop_->stop();
+  }));
+  unsigned count = std::clamp(host_.cpus, 1U, kFirstKeepers);
+  for (auto& [name, zone] : registry_->zones()) {
+    if (!zone->record) continue;
+    zone->on_keeper = true;
+    zone->last_keeper = static_cast<int>(zone->record->keeper);
+    keepers_->count_zone(zone->record->keeper);
+  }
+  keepers_->ensure(count);
+  recovery_timer_ = loop_->after(kRecoveryPatience, [this] {
+    recovery_timer_ = 0;
+    if (recovered_) return;
+    base::log_error("some zone-keepers do not answer; their zones wait for them");
+    recovered();
+  });
+  return {};
+}
+
+Status Daemon::serve() {
+  // Everybody may connect; who it is decides what they may do.
+  constexpr mode_t kForAll = 0666;
+  TRY_AS(UniqueFd listener, base::listen_unix(registry_->run_dir(), api::Paths::kSocketName,
+                                              SOCK_STREAM, kForAll));
+  TRY_AS(server_, api::Server::create(loop_.get(), std::move(listener),
+                                      [this](api::Call call) { api_->handle(std::move(call)); },
+                                      {}));
+  sd_notify(0, "READY=1\nSTATUS=serving");
+  return {};
+}
+
+Status Daemon::run(std::function<void()> on_ready) {
+  on_ready_ = std::move(on_ready);
+  TRY(start());
+  TRY(loop_->run());
+  sd_notify(0, upgrading_ ? "RELOADING=1" : "STOPPING=1");
+  server_.reset();
+  if (!upgrading_)
+    unlinkat(registry_->run_dir(), api::Paths::kSocketName, 0);
+  return outcome_;
+}
+
+Status Daemon::run_to_stop() {
+  stop_when_recovered_ = true;
+  return run([] {});
+}
+
+}  // namespace zoned

@@ -1,0 +1,91 @@
+// zoned as a whole: puts the parts together, recovers, serves, ends.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/event_loop.h"
+#include "base/result.h"
+#include "zoned/api/paths.h"
+#include "zoned/api/server.h"
+#include "zoned/daemon/api.h"
+#include "zoned/daemon/children.h"
+#include "zoned/daemon/install_job.h"
+#include "zoned/daemon/instance.h"
+#include "zoned/daemon/keepers.h"
+#include "zoned/daemon/recovery.h"
+#include "zoned/daemon/runtime.h"
+#include "zoned/daemon/settings.h"
+
+namespace zoned {
+
+class Daemon {
+ public:
+  // root: canonical, may be empty. Takes the lock and reads the state; serves nobody yet.
+  static base::Result<std::unique_ptr<Daemon>> create(const std::string& root);
+  ~Daemon();
+
+  // Recovers, then serves until told to end. on_ready: the socket answers.
+  base::Status run(std::function<void()> on_ready);
+  // As run(), but ends all zones once recovered instead of serving.
+  base::Status run_to_stop();
+  // run() ended because of an upgrade: the program is to be started again.
+  bool upgrading() const { return upgrading_; }
+
+ private:
+  class LogAudit;
+  Daemon();
+  base::Status build(const std::string& root);
+  base::Status read_settings();
+  base::Status open_keepers(const std::string& programs);
+  base::Status start();
+
+  // Recovery (daemon_recovery.cc).
+  void on_keeper(unsigned index, const std::vector<core::ZoneRecord>& known);
+  void keep(Zone* zone, const RecoveryAction& action);
+  void adopt(Zone* zone);
+  void on_stranger(pid_t pid, int status);
+  void recovered();
+  void sweep_cgroups(unsigned attempt);
+  void autoboot();
+  void boot_next(const std::shared_ptr<std::vector<std::string>>& names);
+
+  // End (daemon_stop.cc).
+  void stop_all(Callback done);
+  void end_zones(Callback done);
+  void end_keepers(const Callback& done);
+  void remove_traces(unsigned attempt, const Callback& done);
+  void upgrade(const Callback& done);
+  void stop_soon();
+
+  base::Status serve();
+
+  std::string root_;
+  api::Paths paths_;
+  std::unique_ptr<base::EventLoop> loop_;
+  std::unique_ptr<Registry> registry_;
+  std::unique_ptr<Instance> instance_;
+  core::HostFacts host_;
+  std::unique_ptr<resource::CgroupDriver> cgroups_;
+  std::unique_ptr<core::IdRegistry> ids_;
+  Children children_;
+  Events events_;
+  std::unique_ptr<Keepers> keepers_;
+  std::unique_ptr<Shares> shares_;
+  std::unique_ptr<Runtime> runtime_;
+  std::unique_ptr<Installer> installer_;
+  std::unique_ptr<AuditSink> audit_;
+  std::unique_ptr<Api> api_;
+  std::unique_ptr<api::Server> server_;
+  Parts parts_;
+  std::function<void()> on_ready_;
+  base::EventLoop::TimerId recovery_timer_ = 0;
+  base::Status outcome_;
+  bool recovered_ = false;
+  bool stop_when_recovered_ = false;
+  bool stopping_ = false;
+  bool upgrading_ = false;
+};
+
+}  // namespace zoned

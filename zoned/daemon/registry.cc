@@ -1,0 +1,385 @@
+#include "zoned/daemon/registry.h"
+
+#include <pwd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include <nlohmann/json.hpp>
+
+#include "base/files.h"
+#include "base/strings.h"
+#include "labels/label.h"
+#include "zoned/core/plan_json.h"
+#include "zoned/core/spec_toml.h"
+#include "zoned/daemon/authorise.h"
+#include "zoned/daemon/fault.h"
+
+namespace zoned {
+
+using base::Code;
+using base::Durability;
+using base::make_error;
+using base::Result;
+using base::Status;
+using base::UniqueFd;
+
+namespace {
+
+constexpr size_t kPlansInMemory = 256;
+constexpr const char* kRemoving = "removing";  // in a zone's folder: the zone is to go
+constexpr std::string_view kToml = ".toml";
+constexpr std::string_view kJson = ".json";
+constexpr std::string_view kPlan = ".plan";
+
+std::string stem(const std::string& file, std::string_view suffix) {
+  return file.ends_with(suffix) ? file.substr(0, file.size() - suffix.size()) : std::string();
+}
+
+Result<UniqueFd> folder(const std::string& path, mode_t mode) {
+  TRY_AS(UniqueFd fd, base::make_dirs(AT_FDCWD, path, mode));
+  struct stat st = {};
+  if (fstat(fd.get(), &st) != 0) return base::sys_error("stat " + base::quoted(path, 400));
+  if (st.st_uid != geteuid())
+    return make_error(Code::kDenied, base::quoted(path, 400) + " belongs to another user");
+  if ((st.st_mode & 07777) != mode && fchmod(fd.get(), mode) != 0)
+    return base::sys_error("chmod " + base::quoted(path, 400));
+  return fd;
+}
+
+// Leftovers of writes that a kill cut short (base::replace_file).
+void remove_temporaries(int dir) {
+  auto names = base::list_dir(dir);
+  if (!names) return;
+  for (const std::string& name : *names)
+    if (name.starts_with('.') && name.ends_with(".tmp")) unlinkat(dir, name.c_str(), 0);
+}
+
+Status remove_file(int dir, const std::string& name) {
+  if (unlinkat(dir, name.c_str(), 0) != 0 && errno != ENOENT)
+    return base::sys_error("remove " + base::quoted(name, 200));
+  if (fsync(dir) != 0) return base::sys_error("fsync the folder of " + base::quoted(name, 200));
+  return {};
+}
+
+std::string zone_subject(std::string_view name) { return "zone " + base::quoted(name); }
+
+}  // namespace
+
+Result<std::vector<Grant>> resolve_grants(const core::ZoneSpec& spec) {
+  std::vector<Grant> grants;
+  for (const core::AdminSpec& admin : spec.admin) {
+    passwd entry = {};
+    passwd* found = nullptr;
+    std::vector<char> buffer(16384);
+    if (getpwnam_r(admin.user.c_str(), &entry, buffer.data(), buffer.size(), &found) != 0 ||
+        found == nullptr)
+      return make_error(Code::kInvalid, "admin: no user " + base::quoted(admin.user) +
+                                            " on this host");
+    auto has = [&admin](const char* auth) {
+      return std::find(admin.auths.begin(), admin.auths.end(), auth) != admin.auths.end();
+    };
+    grants.push_back({entry.pw_uid, has("login"), has("manage")});
+  }
+  return grants;
+}
+
+Result<std::unique_ptr<Registry>> Registry::open(const api::Paths& paths) {
+  std::unique_ptr<Registry> registry(new Registry(paths));
+  TRY(folder(paths.etc, 0700));
+  TRY(folder(paths.lib, 0700));
+  TRY_AS(registry->etc_zones_, folder(paths.etc + "/zones", 0700));
+  TRY_AS(registry->etc_pools_, folder(paths.etc + "/pools", 0700));
+  TRY_AS(registry->lib_zones_, folder(paths.lib + "/zones", 0700));
+  TRY_AS(registry->trash_, folder(paths.lib + "/trash", 0700));
+  TRY_AS(registry->images_, folder(paths.lib + "/images", 0700));
+  TRY_AS(registry->run_, folder(paths.run, 0711));
+  TRY_AS(registry->run_zones_, folder(paths.run + "/zones", 0700));
+  return registry;
+}
+
+Status Registry::load(std::vector<std::string>* problems) {
+  auto each = [problems](int dir, std::string_view suffix, auto take) -> Status {
+    remove_temporaries(dir);
+    TRY_AS(auto names, base::list_dir(dir));
+    for (const std::string& name : names) {
+      if (stem(name, suffix).empty()) continue;
+      if (Status status = take(name); !status) problems->push_back(status.error().message);
+    }
+    return {};
+  };
+  end_removals(problems);
+  TRY(each(etc_pools_.get(), kToml, [this](const std::string& n) { return load_pool(n); }));
+  pools_.try_emplace("default").first->second.spec.name = "default";
+  TRY(each(etc_zones_.get(), kToml, [this](const std::string& n) { return load_zone(n); }));
+  return each(run_zones_.get(), kJson, [this](const std::string& n) { return load_record(n); });
+}
+
+Status Registry::load_pool(const std::string& file) {
+  std::string name = stem(file, kToml);
+  TRY(base::check_name("pool", name));
+  TRY_AS(std::string text,
+         base::read_file(etc_pools_.get(), file, core::kMaxConfigBytes));
+  TRY_AS(core::PoolSpec spec, core::parse_pool(name, text, file));
+  Pool& pool = pools_[name];
+  pool.spec = std::move(spec);
+  pool.config = std::move(text);
+  pool.file = true;
+  return {};
+}
+
+Status Registry::load_zone(const std::string& file) {
+  std::string name = stem(file, kToml);
+  TRY(base::check_name("zone", name));
+  TRY_AS(std::string text, base::read_file(etc_zones_.get(), file, core::kMaxConfigBytes));
+  auto zone = std::make_unique<Zone>();
+  zone->name = name;
+  TRY_AS(zone->spec, core::parse_zone(name, text, file));
+  zone->config = std::move(text);
+  auto grants = resolve_grants(zone->spec);
+  if (grants) zone->grants = *std::move(grants);  // else: nobody but root, which is safe
+  TRY_AS(UniqueFd dir, zone_dir(name, true));
+  remove_temporaries(dir.get());
+  if (base::exists_at(dir.get(), "zone.json")) {
+    auto state = base::read_file(dir.get(), "zone.json");
+    if (!state) return std::move(state).error().context(zone_subject(name));
+    auto parsed = zone_file_from_text(*state);
+    if (!parsed) return std::move(parsed).error().context(zone_subject(name));
+    zone->file = *std::move(parsed);
+  } else {
+    // A person put the file there: the zone is configured.
+    ZoneFile fresh;
+    fresh.id = random_id();
+    fresh.label = labels::default_label().encode();
+    TRY(base::replace_file(dir.get(), "zone.json", to_text(fresh), Durability::kDisk));
+    zone->file = fresh;
+  }
+  zone->state = zone->file.state;
+  zones_[name] = std::move(zone);
+  return {};
+}
+
+Status Registry::load_record(const std::string& file) {
+  std::string name = stem(file, kJson);
+  auto damaged = [&](base::Error error) {
+    // Without it the zone counts as unknown: recovery ends whatever is left of it.
+    remove_record(name);
+    return std::move(error).context("runtime record of " + zone_subject(name));
+  };
+  auto text = base::read_file(run_zones_.get(), file);
+  if (!text) return damaged(std::move(text).error());
+  auto record = runtime_record_from_text(*text);
+  if (!record) return damaged(std::move(record).error());
+  if (record->zone != name) return damaged(make_error(Code::kInvalid, "names another zone"));
+  Zone* zone = find(name);
+  if (zone == nullptr) {
+    auto made = std::make_unique<Zone>();
+    made->name = name;
+    // A boot whose configuration is gone can only be ended.
+    made->ephemeral = true;
+    made->config = record->config;
+    made->file.id = record->ephemeral ? record->id : random_id();
+    made->file.label = labels::default_label().encode();
+    made->spec.name = name;
+    if (record->ephemeral) {
+      auto spec = core::parse_zone(name, record->config, name);
+      if (spec) made->spec = *std::move(spec);
+    }
+    zone = made.get();
+    zones_[name] = std::move(made);
+  }
+  zone->boots = record->boots;
+  zone->record = *std::move(record);
+  zone->state = zone->record->pid == 0 ? State::kReady : State::kRunning;
+  return {};
+}
+
+Result<UniqueFd> Registry::zone_dir(const std::string& name, bool create) const {
+  TRY(base::check_name("zone", name));
+  if (create) return base::make_dirs(lib_zones_.get(), name, 0700);
+  return base::open_at(lib_zones_.get(), name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+}
+
+Zone* Registry::find(std::string_view name) {
+  auto it = zones_.find(name);
+  return it == zones_.end() ? nullptr : it->second.get();
+}
+
+Result<Zone*> Registry::get(std::string_view name) {
+  Zone* zone = find(name);
+  if (zone == nullptr)
+    return no_such_zone(name);
+  return zone;
+}
+
+Pool* Registry::find_pool(std::string_view name) {
+  auto it = pools_.find(name);
+  return it == pools_.end() ? nullptr : &it->second;
+}
+
+Result<Zone*> Registry::create_zone(const std::string& name, const std::string& config,
+                                    bool ephemeral) {
+  TRY(base::check_name("zone", name));
+  if (find(name) != nullptr)
+    return make_error(Code::kExists, zone_subject(name) + " exists already");
+  auto zone = std::make_unique<Zone>();
+  zone->name = name;
+  TRY_AS(zone->spec, core::parse_zone(name, config, name + std::string(kToml)));
+  TRY_AS(zone->grants, resolve_grants(zone->spec));
+  zone->config = config;
+  zone->ephemeral = ephemeral;
+  zone->file.id = random_id();
+  labels::Label label = labels::default_label();
+  if (!zone->spec.label.empty()) {
+    TRY_AS(label, labels::parse_name(zone->spec.label));
+  }
+  zone->file.label = label.encode();
+  if (ephemeral) {
+    zone->file.state = State::kInstalled;
+  } else {
+    TRY_AS(UniqueFd dir, zone_dir(name, true));
+    // The configuration last: without it the folder is nothing.
+    Status written = base::replace_file(dir.get(), "zone.json", to_text(zone->file),
+                                        Durability::kDisk);
+    if (written)
+      written = base::replace_file(etc_zones_.get(), name + std::string(kToml), config,
+                                   Durability::kDisk);
+    if (!written) {
+      unlinkat(dir.get(), "zone.json", 0);
+      unlinkat(lib_zones_.get(), name.c_str(), AT_REMOVEDIR);
+      return std::move(written).error().context(zone_subject(name));
+    }
+  }
+  zone->state = zone->file.state;
+  Zone* made = zone.get();
+  zones_[name] = std::move(zone);
+  return made;
+}
+
+Status Registry::set_config(Zone* zone, const std::string& config) {
+  TRY_AS(core::ZoneSpec spec, core::parse_zone(zone->name, config, zone->name + ".toml"));
+  TRY_AS(auto grants, resolve_grants(spec));
+  if (!zone->ephemeral)
+    TRY(base::replace_file(etc_zones_.get(), zone->name + std::string(kToml), config,
+                           Durability::kDisk));
+  zone->spec = std::move(spec);
+  zone->grants = std::move(grants);
+  zone->config = config;
+  return {};
+}
+
+Status Registry::set_file(Zone* zone, const ZoneFile& file) {
+  if (!zone->ephemeral) {
+    TRY_AS(UniqueFd dir, zone_dir(zone->name, true));
+    TRY(base::replace_file(dir.get(), "zone.json", to_text(file), Durability::kDisk));
+  }
+  zone->file = file;
+  if (!zone->record) zone->state = file.state;
+  return {};
+}
+
+Result<std::string> Registry::discard(int dir, const std::string& name) {
+  std::string aside = random_id();
+  if (renameat(dir, name.c_str(), trash_.get(), aside.c_str()) == 0) return aside;
+  if (errno == ENOENT) return std::string();
+  return base::sys_error("move " + base::quoted(name) + " to the trash");
+}
+
+Result<std::string> Registry::end_removal(const std::string& name) {
+  TRY(fault_point("delete.config.before"));
+  TRY(remove_file(etc_zones_.get(), name + std::string(kToml)));
+  TRY(fault_point("delete.config.after"));
+  TRY(fault_point("delete.folder.before"));
+  TRY_AS(std::string aside, discard(lib_zones_.get(), name));
+  TRY(fault_point("delete.folder.after"));
+  return aside;
+}
+
+Result<std::string> Registry::remove_zone(const std::string& name) {
+  TRY_AS(UniqueFd dir, zone_dir(name, true));
+  TRY(fault_point("delete.state.before"));
+  TRY(base::replace_file(dir.get(), kRemoving, "", Durability::kDisk));
+  TRY(fault_point("delete.state.after"));
+  TRY_AS(std::string aside, end_removal(name));
+  zones_.erase(name);
+  return aside;
+}
+
+void Registry::end_removals(std::vector<std::string>* problems) {
+  auto names = base::list_dir(lib_zones_.get());
+  if (!names) return problems->push_back(names.error().message);
+  for (const std::string& name : *names) {
+    if (!base::exists_at(lib_zones_.get(), name + "/" + kRemoving)) continue;
+    auto ended = end_removal(name);
+    if (!ended) problems->push_back(ended.error().message);
+  }
+}
+
+Status Registry::create_pool(const std::string& name, const std::string& config) {
+  TRY(base::check_name("pool", name));
+  Pool* existing = find_pool(name);
+  if (existing != nullptr && existing->file)
+    return make_error(Code::kExists, "pool " + base::quoted(name) + " exists already");
+  TRY_AS(core::PoolSpec spec, core::parse_pool(name, config, name + std::string(kToml)));
+  TRY(base::replace_file(etc_pools_.get(), name + std::string(kToml), config, Durability::kDisk));
+  Pool& pool = pools_[name];
+  pool.spec = std::move(spec);
+  pool.config = config;
+  pool.file = true;
+  return {};
+}
+
+Status Registry::set_pool(Pool* pool, const std::string& config) {
+  const std::string name = pool->spec.name;
+  TRY_AS(core::PoolSpec spec, core::parse_pool(name, config, name + std::string(kToml)));
+  TRY(base::replace_file(etc_pools_.get(), name + std::string(kToml), config, Durability::kDisk));
+  pool->spec = std::move(spec);
+  pool->config = config;
+  pool->file = true;
+  return {};
+}
+
+Status Registry::remove_pool(const std::string& name) {
+  TRY(remove_file(etc_pools_.get(), name + std::string(kToml)));
+  pools_.erase(name);
+  if (name == "default") pools_[name].spec.name = name;
+  return {};
+}
+
+Status Registry::write_record(const Zone& zone) const {
+  return base::replace_file(run_zones_.get(), zone.name + std::string(kJson),
+                            to_text(*zone.record), Durability::kRuntime);
+}
+
+Status Registry::write_plan(const Zone& zone) const {
+  return base::replace_file(run_zones_.get(), zone.name + std::string(kPlan),
+                            core::to_json(*zone.plan).dump(), Durability::kRuntime);
+}
+
+void Registry::remove_record(const std::string& name) const {
+  unlinkat(run_zones_.get(), (name + std::string(kPlan)).c_str(), 0);
+  unlinkat(run_zones_.get(), (name + std::string(kJson)).c_str(), 0);
+}
+
+void Registry::remember_plan(Zone* zone, std::shared_ptr<const core::ZonePlan> plan) {
+  zone->plan = std::move(plan);
+  std::erase(recent_plans_, zone->name);
+  recent_plans_.push_front(zone->name);
+  if (recent_plans_.size() <= kPlansInMemory) return;
+  if (Zone* oldest = find(recent_plans_.back())) oldest->plan.reset();
+  recent_plans_.pop_back();
+}
+
+Result<std::shared_ptr<const core::ZonePlan>> Registry::plan_of(Zone* zone) {
+  if (zone->plan) return zone->plan;
+  TRY_AS(std::string text, base::read_file(run_zones_.get(), zone->name + std::string(kPlan)));
+  auto value = nlohmann::json::parse(text, nullptr, false);
+  if (value.is_discarded())
+    return make_error(Code::kIo, zone_subject(zone->name) + ": its stored plan is unreadable");
+  TRY_AS(core::ZonePlan plan, core::zone_plan_from_json(value));
+  remember_plan(zone, std::make_shared<const core::ZonePlan>(std::move(plan)));
+  return zone->plan;
+}
+
+}  // namespace zoned

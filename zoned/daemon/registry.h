@@ -1,0 +1,94 @@
+// All zones and pools of this instance, in memory and on disk. The one place that writes zone and
+// pool files; it knows nothing of processes.
+#pragma once
+
+#include <list>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "zoned/api/paths.h"
+#include "zoned/daemon/zone.h"
+
+namespace zoned {
+
+class Registry {
+ public:
+  // Opens (makes) the three folders, 0700; RUN is 0711: its socket is for everybody.
+  static base::Result<std::unique_ptr<Registry>> open(const api::Paths& paths);
+
+  // Reads every file. A file that can't be read or parsed is reported in problems and skipped: one
+  // bad zone must not keep the others down. Records of zones without configuration are kept too.
+  base::Status load(std::vector<std::string>* problems);
+
+  const api::Paths& paths() const { return paths_; }
+  int run_dir() const { return run_.get(); }
+  // Folder of a zone below LIB/zones (made if absent): zone.json, root/, log/.
+  base::Result<base::UniqueFd> zone_dir(const std::string& name, bool create) const;
+  int zones_dir() const { return lib_zones_.get(); }
+
+  Zone* find(std::string_view name);
+  // kNotFound: "zone 'x': no such zone"; the same answer as for a hidden one.
+  base::Result<Zone*> get(std::string_view name);
+  std::map<std::string, std::unique_ptr<Zone>, std::less<>>& zones() { return zones_; }
+  Pool* find_pool(std::string_view name);
+  std::map<std::string, Pool, std::less<>>& pools() { return pools_; }
+
+  // A new zone with its files (not for ephemeral ones: only memory). kExists.
+  base::Result<Zone*> create_zone(const std::string& name, const std::string& config,
+                                  bool ephemeral);
+  // Replaces the configuration: parsed, written durably, then taken.
+  base::Status set_config(Zone* zone, const std::string& config);
+  // Writes zone.json durably and takes the state. Ephemeral zones: memory only.
+  base::Status set_file(Zone* zone, const ZoneFile& file);
+  // Removes the zone's configuration and memory and moves its folder to the trash. Marked before the
+  // first effect: load() ends a removal that was cut short. The name in the trash, empty if none.
+  base::Result<std::string> remove_zone(const std::string& name);
+  // Moves `dir`/name aside to LIB/trash, whence a child removes it. Absent: an empty name.
+  base::Result<std::string> discard(int dir, const std::string& name);
+  int trash_dir() const { return trash_.get(); }
+  int images_dir() const { return images_.get(); }
+  void drop_zone(const std::string& name) { zones_.erase(zones_.find(name)); }
+
+  base::Status create_pool(const std::string& name, const std::string& config);
+  base::Status set_pool(Pool* pool, const std::string& config);
+  base::Status remove_pool(const std::string& name);
+
+  // Runtime state in RUN/zones, not synced.
+  base::Status write_record(const Zone& zone) const;
+  base::Status write_plan(const Zone& zone) const;
+  void remove_record(const std::string& name) const;
+  // The plan that the zone was booted with; read back if memory has dropped it.
+  base::Result<std::shared_ptr<const core::ZonePlan>> plan_of(Zone* zone);
+  // Keeps the plan in memory among the most recently used.
+  void remember_plan(Zone* zone, std::shared_ptr<const core::ZonePlan> plan);
+
+ private:
+  explicit Registry(api::Paths paths) : paths_(std::move(paths)) {}
+  void end_removals(std::vector<std::string>* problems);
+  base::Result<std::string> end_removal(const std::string& name);
+  base::Status load_zone(const std::string& file);
+  base::Status load_record(const std::string& file);
+  base::Status load_pool(const std::string& file);
+
+  api::Paths paths_;
+  base::UniqueFd etc_zones_;
+  base::UniqueFd etc_pools_;
+  base::UniqueFd lib_zones_;
+  base::UniqueFd trash_;   // LIB/trash
+  base::UniqueFd images_;  // LIB/images
+  base::UniqueFd run_;
+  base::UniqueFd run_zones_;
+  std::map<std::string, std::unique_ptr<Zone>, std::less<>> zones_;
+  std::map<std::string, Pool, std::less<>> pools_;
+  std::list<std::string> recent_plans_;
+};
+
+// [[admin]] users looked up; a user that the host does not know is an error.
+base::Result<std::vector<Grant>> resolve_grants(const core::ZoneSpec& spec);
+
+}  // namespace zoned

@@ -1,0 +1,139 @@
+// Boots and ends zones: applies plans step by step and takes them back. One object for all zones; what
+// is under way for a zone is in the Zone itself, so that recovery can take over at any point.
+//
+// Boot is a table of steps (runtime_boot.cc); a failed step undoes what the earlier ones did and the
+// caller gets the error when nothing is left behind. Every end, asked for or not, takes the same way
+// (runtime_halt.cc): kill, exited, cgroup removed, range released, record removed.
+#pragma once
+
+#include <array>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/event_loop.h"
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "resource/cgroup.h"
+#include "zoned/core/host_facts.h"
+#include "zoned/core/id_registry.h"
+#include "zoned/core/keeper_protocol.h"
+#include "zoned/core/mounts.h"
+#include "zoned/core/planner.h"
+#include "zoned/daemon/events.h"
+#include "zoned/daemon/keepers.h"
+#include "zoned/daemon/registry.h"
+#include "zoned/daemon/shares.h"
+
+namespace zoned {
+
+// What the runtime works with; none of it owned.
+struct Parts {
+  base::EventLoop* loop = nullptr;
+  Registry* registry = nullptr;
+  resource::CgroupDriver* cgroups = nullptr;
+  core::IdRegistry* ids = nullptr;
+  Keepers* keepers = nullptr;
+  Children* children = nullptr;
+  Events* events = nullptr;
+  Shares* shares = nullptr;
+  const core::HostFacts* host = nullptr;
+};
+
+// stdin, stdout, stderr of a client (zone run, zone exec).
+using ClientStdio = std::array<base::UniqueFd, 3>;
+
+struct BootRequest {
+  bool run = false;  // in the foreground of a client: its descriptors or, with tty, a pty
+  bool tty = false;
+  ClientStdio stdio;
+};
+struct Booted {
+  std::vector<std::string> warnings;
+  std::vector<base::UniqueFd> fds;  // run: status pipe and, with tty, the pty's master
+};
+struct ExecRequest {
+  std::vector<std::string> argv;  // empty: the user's login shell
+  std::vector<std::string> env;
+  std::string user;
+  std::string workdir;
+  bool tty = false;
+  uint16_t rows = 24;
+  uint16_t columns = 80;
+  ClientStdio stdio;
+};
+struct Entered {
+  pid_t pid = 0;
+  std::vector<base::UniqueFd> fds;  // status pipe and, with tty, the pty's master
+};
+
+class Runtime {
+ public:
+  using OnBooted = std::function<void(base::Result<Booted>)>;
+  using OnEntered = std::function<void(base::Result<Entered>)>;
+
+  explicit Runtime(Parts parts) : parts_(parts) {}
+
+  // Boots an installed (or ephemeral) zone; done once its first process has exec'd.
+  void boot(Zone* zone, BootRequest request, OnBooted done);
+  // Asks the zone to end; halts it after the time-out. done when it is down and clean.
+  void shutdown(Zone* zone, std::chrono::milliseconds timeout, Intent intent, Callback done);
+  // Kills it. Works in every state in which something is there to be killed.
+  void halt(Zone* zone, Callback done);
+  void exec(Zone* zone, ExecRequest request, OnEntered done);
+  // A plan for the zone as configured, without effects: for verify and set.
+  base::Result<core::Planned> try_plan(const core::ZoneSpec& spec, const Zone* zone);
+
+  // The keeper's word that a first process has ended.
+  void on_exited(const std::string& name, const std::string& boot_id,
+                 const core::ExitStatus& status);
+  // Recovery: the zone's end is known (or not: unknown); cleans up.
+  void finish(Zone* zone, const core::ExitStatus& status);
+  // Recovery: a boot that got nowhere.
+  void undo(Zone* zone, base::Error why);
+
+  // While set nothing boots and no zone starts again by itself.
+  void set_stopping(bool stopping) { stopping_ = stopping; }
+
+ private:
+  struct Boot;
+  struct Step {
+    const char* name;
+    base::Status (Runtime::*act)(Boot*);
+  };
+  static const std::array<Step, 8> kSteps;
+
+  // Boot (runtime_boot.cc).
+  base::Status check_bootable(const Zone& zone) const;
+  base::Status run_steps(Boot* boot);
+  base::Status step_range(Boot* boot);
+  base::Status step_tree(Boot* boot);
+  base::Status step_plan(Boot* boot);
+  base::Status step_mountpoints(Boot* boot);
+  base::Status step_pool(Boot* boot);
+  base::Status step_cgroup(Boot* boot);
+  base::Status step_record(Boot* boot);
+  base::Status step_launch(Boot* boot);
+  void launched(const std::shared_ptr<Boot>& boot, base::Result<KeeperReply> reply);
+  void running(const std::shared_ptr<Boot>& boot, KeeperReply reply);
+  void failed(const std::shared_ptr<Boot>& boot, base::Error error);
+  base::Result<int> filter(const std::string& profile);
+
+  // End (runtime_halt.cc).
+  void kill_zone(Zone* zone);
+  void arm(Zone* zone, std::chrono::milliseconds delay, void (Runtime::*then)(Zone*));
+  void disarm(Zone* zone);
+  void kill_overdue(Zone* zone);
+  void clean_up(Zone* zone);
+  base::Status clean_up_once(Zone* zone);
+  void settle(Zone* zone);
+  void restart_later(Zone* zone);
+  void restart(const std::string& name);
+
+  Parts parts_;
+  bool stopping_ = false;
+  std::map<std::string, base::UniqueFd> filters_;  // compiled once, sealed
+};
+
+}  // namespace zoned

@@ -1,0 +1,340 @@
+// Boot: the table of steps and its undo.
+#include <fcntl.h>
+
+#include <csignal>
+
+#include <nlohmann/json.hpp>
+
+#include "base/files.h"
+#include "base/log.h"
+#include "base/strings.h"
+#include "zoned/core/plan_json.h"
+#include "zoned/core/root_tree.h"
+#include "zoned/core/seccomp_filter.h"
+#include "zoned/daemon/fault.h"
+#include "zoned/daemon/host_tree.h"
+#include "zoned/daemon/runtime.h"
+
+namespace zoned {
+
+using base::Code;
+using base::make_error;
+using base::Result;
+using base::Status;
+using base::UniqueFd;
+using nlohmann::json;
+
+namespace {
+
+// The keeper gives its launcher a minute; this is for a keeper that does not answer at all.
+constexpr std::chrono::seconds kBootDeadline{90};
+
+std::string subject(const Zone& zone) { return "zone " + base::quoted(zone.name); }
+
+int stop_signal_of(const core::ZonePlan& plan, const core::TreeFacts& tree) {
+  if (plan.profile != core::Profile::kOs) return SIGTERM;
+  // systemd(1): SIGRTMIN+4 is poweroff.target; busybox init: SIGUSR2 is poweroff.
+  return tree.systemd ? SIGRTMIN + 4 : SIGUSR2;
+}
+
+}  // namespace
+
+struct Runtime::Boot {
+  std::string name;
+  std::string boot_id;
+  Zone* zone = nullptr;  // valid while the steps run
+  BootRequest request;
+  OnBooted done;
+  UniqueFd tree_dir;     // the zone's tree (or what lies below its overlay)
+  std::vector<HostTree> host_trees;
+  core::TreeFacts tree;
+  core::Planned planned;
+  resource::ZoneCgroup cgroup;
+};
+
+const std::array<Runtime::Step, 8> Runtime::kSteps = {{
+    {"range", &Runtime::step_range},
+    {"tree", &Runtime::step_tree},
+    {"plan", &Runtime::step_plan},
+    {"mountpoints", &Runtime::step_mountpoints},
+    {"pool", &Runtime::step_pool},
+    {"cgroup", &Runtime::step_cgroup},
+    {"record", &Runtime::step_record},
+    {"launch", &Runtime::step_launch},
+}};
+
+Status Runtime::check_bootable(const Zone& zone) const {
+  if (stopping_) return make_error(Code::kBusy, "zoned is stopping");
+  if (zone.job) return make_error(Code::kBusy, subject(zone) + " is being installed or removed");
+  if (zone.state == State::kInstalled && !zone.record) return {};
+  std::string hint;
+  if (zone.state == State::kConfigured) hint = "install it first: zone install NAME --from SOURCE";
+  if (zone.state == State::kIncomplete) hint = "uninstall it, or install it again";
+  return make_error(Code::kState,
+                    subject(zone) + " is " + std::string(state_name(zone.state)), hint);
+}
+
+void Runtime::boot(Zone* zone, BootRequest request, OnBooted done) {
+  if (Status status = check_bootable(*zone); !status) return done(std::move(status).error());
+  if (zone->restart_timer != 0) parts_.loop->cancel(std::exchange(zone->restart_timer, 0));
+  auto boot = std::make_shared<Boot>();
+  boot->name = zone->name;
+  boot->boot_id = random_id();
+  boot->zone = zone;
+  boot->request = std::move(request);
+  boot->done = std::move(done);
+  zone->intent = Intent::kNone;
+  zone->kill_sent = false;
+  zone->failure = {};
+  zone->launching = false;
+  zone->state = State::kReady;
+  if (Status status = run_steps(boot.get()); !status) {
+    return failed(boot, std::move(status).error().context(subject(*zone)));
+  }
+  zone->launching = true;
+  arm(zone, kBootDeadline, &Runtime::kill_zone);
+  std::vector<std::string> names;
+  std::vector<int> fds;
+  auto pass = [&](std::string name, int fd) {
+    if (fd < 0) return;
+    names.push_back(std::move(name));
+    fds.push_back(fd);
+  };
+  const core::ZonePlan& plan = boot->planned.plan;
+  UniqueFd root;
+  std::vector<UniqueFd> trees;
+  UniqueFd log;
+  auto collect = [&]() -> Status {
+    TRY_AS(root, core::clone_tree(boot->tree_dir.get()));
+    pass("root", root.get());
+    for (size_t i = 0; i < boot->host_trees.size(); ++i) {
+      TRY_AS(UniqueFd tree, core::clone_tree(boot->host_trees[i].fd.get()));
+      pass("fs." + std::to_string(i), tree.get());
+      trees.push_back(std::move(tree));
+    }
+    pass("cgroup", boot->cgroup.v2_payload.get());
+    for (size_t i = 0; i < boot->cgroup.v1_procs.size(); ++i)
+      pass("procs" + std::to_string(i), boot->cgroup.v1_procs[i].get());
+    TRY_AS(int compiled, filter(plan.filter));
+    pass("filter", compiled);
+    if (boot->request.run) {
+      constexpr std::array<const char*, 3> kNames = {"stdin", "stdout", "stderr"};
+      for (size_t i = 0; i < kNames.size() && !boot->request.tty; ++i)
+        pass(kNames.at(i), boot->request.stdio.at(i).get());
+      return {};
+    }
+    TRY_AS(UniqueFd dir, parts_.registry->zone_dir(zone->name, true));
+    TRY_AS(log, base::make_dirs(dir.get(), "log", 0700));
+    pass("log", log.get());
+    return {};
+  };
+  if (Status status = collect(); !status)
+    return failed(boot, std::move(status).error().context(subject(*zone)));
+  boot->zone = nullptr;
+  json body = {{"op", "launch"}, {"plan", core::to_json(plan)}, {"fds", names}};
+  parts_.keepers->request(zone->record->keeper, std::move(body), fds,
+                          [this, boot](Result<KeeperReply> reply) {
+                            launched(boot, std::move(reply));
+                          });
+}
+
+Status Runtime::run_steps(Boot* boot) {
+  for (const Step& step : kSteps) {
+    std::string point = std::string("boot.") + step.name;
+    TRY(fault_point(point + ".before"));
+    TRY((this->*step.act)(boot));
+    TRY(fault_point(point + ".after"));
+  }
+  return {};
+}
+
+Status Runtime::step_range(Boot* boot) {
+  Zone* zone = boot->zone;
+  TRY_AS(core::IdRange range, parts_.ids->lease());
+  RuntimeRecord record;
+  record.zone = zone->name;
+  record.boot_id = boot->boot_id;
+  record.pool = zone->spec.pool;
+  record.range_base = range.base;
+  record.boots = zone->boots + 1;
+  record.ephemeral = zone->ephemeral;
+  if (zone->ephemeral) {
+    record.config = zone->config;
+    record.id = zone->file.id;
+  }
+  zone->record = std::move(record);
+  return parts_.shares->enter(zone);
+}
+
+Status Runtime::step_tree(Boot* boot) {
+  Zone* zone = boot->zone;
+  if (zone->ephemeral) {
+    TRY_AS(boot->tree_dir, base::dup_fd(zone->run_source.get()));
+  } else {
+    TRY_AS(UniqueFd dir, parts_.registry->zone_dir(zone->name, false));
+    TRY_AS(boot->tree_dir,
+           base::open_at(dir.get(), "root", O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  }
+  TRY_AS(boot->host_trees, open_host_trees(zone->spec));
+  core::TreeQuestion question;
+  question.command = zone->spec.command;
+  question.user = zone->spec.user;
+  question.workdir = zone->spec.workdir;
+  if (auto path = zone->spec.env.find("PATH"); path != zone->spec.env.end())
+    question.path = path->second;
+  TRY_AS(boot->tree, core::inspect_tree(boot->tree_dir.get(), question));
+  return core::check_mountpoints(boot->tree_dir.get());
+}
+
+Status Runtime::step_plan(Boot* boot) {
+  Zone* zone = boot->zone;
+  core::PlanInputs inputs{zone->spec, *parts_.host, boot->tree, {zone->record->range_base},
+                          boot->boot_id, zone->weight, parts_.cgroups, zone->ephemeral,
+                          boot->request.run, boot->request.tty, private_trees(boot->host_trees)};
+  TRY_AS(boot->planned, core::plan_zone(inputs));
+  const core::ZonePlan& plan = boot->planned.plan;
+  zone->record->console = plan.stdio == core::Stdio::kConsole;
+  zone->record->log_size = plan.log_size;
+  zone->record->os = plan.profile == core::Profile::kOs;
+  zone->record->stop_signal = stop_signal_of(plan, boot->tree);
+  return {};
+}
+
+Status Runtime::step_mountpoints(Boot* boot) {
+  if (boot->zone->ephemeral) return {};  // the launcher makes them on the overlay's upper side
+  std::vector<core::MountPoint> points;
+  for (const HostTree& tree : boot->host_trees) points.push_back({tree.target, tree.folder});
+  return core::ensure_mountpoints(boot->tree_dir.get(), points);
+}
+
+Status Runtime::step_pool(Boot* boot) {
+  return parts_.shares->ensure_pool(boot->zone->record->pool);
+}
+
+Status Runtime::step_cgroup(Boot* boot) {
+  const core::ZonePlan& plan = boot->planned.plan;
+  TRY_AS(boot->cgroup, parts_.cgroups->create_zone(plan.cgroup.pool, plan.cgroup.zone,
+                                                   plan.cgroup.writes, plan.ids.base,
+                                                   plan.ids.base));
+  return {};
+}
+
+Status Runtime::step_record(Boot* boot) {
+  // The keeper is chosen before the record is written: recovery asks the one that it names.
+  TRY_AS(unsigned keeper, parts_.keepers->choose(boot->zone->last_keeper, true));
+  boot->zone->on_keeper = true;
+  boot->zone->record->keeper = keeper;
+  boot->zone->last_keeper = static_cast<int>(keeper);
+  return parts_.registry->write_record(*boot->zone);
+}
+
+Status Runtime::step_launch(Boot* boot) {
+  // From here on only the keeper's answer tells; what is sent is put together in boot().
+  boot->zone->launching = true;
+  return {};
+}
+
+Result<int> Runtime::filter(const std::string& profile) {
+  auto it = filters_.find(profile);
+  if (it == filters_.end()) {
+    TRY_AS(UniqueFd compiled, core::filter_memfd(profile));
+    it = filters_.emplace(profile, std::move(compiled)).first;
+  }
+  return it->second.get();
+}
+
+void Runtime::launched(const std::shared_ptr<Boot>& boot, Result<KeeperReply> reply) {
+  Zone* zone = parts_.registry->find(boot->name);
+  // Cleaned up meanwhile: whoever did so has answered the waiters; we answer our own caller.
+  if (zone == nullptr || !zone->record || zone->record->boot_id != boot->boot_id) {
+    base::Error gone = make_error(Code::kState, "zone " + base::quoted(boot->name) +
+                                                    " was halted while it booted");
+    return boot->done(reply ? gone : reply.error());
+  }
+  if (!reply) return failed(boot, std::move(reply).error().context(subject(*zone)));
+  if (Status status = fault_point("boot.running.before"); !status)
+    return failed(boot, std::move(status).error());
+  running(boot, *std::move(reply));
+}
+
+void Runtime::running(const std::shared_ptr<Boot>& boot, KeeperReply reply) {
+  Zone* zone = parts_.registry->find(boot->name);
+  zone->launching = false;
+  disarm(zone);
+  zone->record->pid = reply.body.value("pid", 0);
+  zone->record->start_time = reply.body.value("start_time", uint64_t{0});
+  ++zone->boots;
+  zone->booted_at = base::EventLoop::Clock::now();
+  Booted booted;
+  booted.warnings = boot->planned.warnings;
+  if (boot->request.run)
+    booted.fds = std::move(reply.fds);
+  else if (!reply.fds.empty())
+    zone->output = std::move(reply.fds[0]);
+  parts_.registry->remember_plan(
+      zone, std::make_shared<const core::ZonePlan>(std::move(boot->planned.plan)));
+  bool stop = zone->intent == Intent::kStop;  // asked for while the keeper was at work
+  if (!stop) zone->state = State::kRunning;
+  // The caller first: what follows is only needed after a crash of both of us.
+  boot->done(std::move(booted));
+  zone = parts_.registry->find(boot->name);
+  if (zone == nullptr || !zone->record || zone->record->boot_id != boot->boot_id) return;
+  base::log_ignored(subject(*zone) + ": plan", parts_.registry->write_plan(*zone));
+  base::log_ignored(subject(*zone) + ": record", parts_.registry->write_record(*zone));
+  base::log_ignored(subject(*zone), fault_point("boot.running.after"));
+  parts_.events->emit(zone->name, "booted", "pid " + std::to_string(zone->record->pid));
+  if (stop) {
+    zone->kill_sent = false;
+    kill_zone(zone);
+  }
+}
+
+void Runtime::failed(const std::shared_ptr<Boot>& boot, base::Error error) {
+  Zone* zone = parts_.registry->find(boot->name);
+  zone->launching = false;
+  disarm(zone);
+  parts_.events->emit(zone->name, "boot-failed", error.message);
+  if (!zone->record) {  // before the first step had an effect
+    zone->state = zone->file.state;
+    if (zone->ephemeral) parts_.registry->drop_zone(boot->name);
+    return boot->done(std::move(error));
+  }
+  // The caller is answered when nothing is left; an ephemeral zone's caller removes it then.
+  zone->waiters.insert(zone->waiters.begin(), [boot, error](Status) { boot->done(error); });
+  zone->failure = std::move(error);
+  base::log_ignored(subject(*zone) + ": kill",
+                    parts_.cgroups->kill(zone->record->pool, zone->name));
+  finish(zone, {});
+}
+
+void Runtime::undo(Zone* zone, base::Error why) {
+  zone->failure = std::move(why);
+  base::log_ignored(subject(*zone) + ": kill",
+                    parts_.cgroups->kill(zone->record->pool, zone->name));
+  finish(zone, {});
+}
+
+Result<core::Planned> Runtime::try_plan(const core::ZoneSpec& spec, const Zone* zone) {
+  core::TreeFacts tree;
+  core::TreeQuestion question;
+  question.command = spec.command;
+  question.user = spec.user;
+  question.workdir = spec.workdir;
+  if (zone != nullptr && !zone->ephemeral && zone->file.state == State::kInstalled) {
+    TRY_AS(UniqueFd dir, parts_.registry->zone_dir(zone->name, false));
+    TRY_AS(UniqueFd root, base::open_at(dir.get(), "root", O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+    TRY_AS(tree, core::inspect_tree(root.get(), question));
+  } else if (!spec.command.empty()) {
+    tree.command_path = spec.command[0];  // no tree yet: nothing to compare with
+  }
+  if (parts_.registry->find_pool(spec.pool) == nullptr)
+    return make_error(Code::kNotFound, "pool " + base::quoted(spec.pool) + ": no such pool",
+                      "'zone pool create' makes one");
+  TRY_AS(auto host_trees, open_host_trees(spec));
+  constexpr uint32_t kAnyRange = 524288;
+  core::PlanInputs inputs{spec,  *parts_.host, tree,  {kAnyRange}, std::string(32, '0'), 0,
+                          parts_.cgroups, false, false, false, private_trees(host_trees)};
+  return core::plan_zone(inputs);
+}
+
+}  // namespace zoned

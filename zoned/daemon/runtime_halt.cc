@@ -1,0 +1,228 @@
+// The end of a zone: one way out for every reason, repeated by timer until nothing is left.
+#include <csignal>
+
+#include <nlohmann/json.hpp>
+
+#include "base/log.h"
+#include "base/strings.h"
+#include "zoned/daemon/fault.h"
+#include "zoned/daemon/runtime.h"
+
+namespace zoned {
+
+using base::Code;
+using base::make_error;
+using base::Status;
+using std::chrono::milliseconds;
+
+namespace {
+
+constexpr milliseconds kKillDeadline{5000};  // then we look for ourselves
+constexpr milliseconds kRetryFirst{10};
+constexpr milliseconds kRetryLast{1000};
+// A caller is told when processes don't die (uninterruptible sleep); the clean-up goes on.
+constexpr milliseconds kPatience{30000};
+constexpr milliseconds kBackoffFirst{100};
+constexpr milliseconds kBackoffLast{30000};
+constexpr std::chrono::seconds kLongEnough{30};  // a run of this length resets the back-off
+
+std::string subject(const Zone& zone) { return "zone " + base::quoted(zone.name); }
+
+}  // namespace
+
+void Runtime::arm(Zone* zone, milliseconds delay, void (Runtime::*then)(Zone*)) {
+  disarm(zone);
+  zone->timer = parts_.loop->after(delay, [this, name = zone->name, then] {
+    Zone* target = parts_.registry->find(name);
+    if (target == nullptr) return;
+    target->timer = 0;
+    (this->*then)(target);
+  });
+}
+
+void Runtime::disarm(Zone* zone) {
+  if (zone->timer != 0) parts_.loop->cancel(std::exchange(zone->timer, 0));
+}
+
+void Runtime::shutdown(Zone* zone, milliseconds timeout, Intent intent, Callback done) {
+  if (zone->state != State::kRunning) {
+    if (zone->state == State::kShuttingDown || zone->state == State::kDown) {
+      zone->waiters.push_back(std::move(done));
+      return;
+    }
+    return done(make_error(Code::kState, subject(*zone) + " is " +
+                                             std::string(state_name(zone->state)) +
+                                             ", not running"));
+  }
+  zone->waiters.push_back(std::move(done));
+  zone->intent = intent;
+  zone->state = State::kShuttingDown;
+  parts_.events->emit(zone->name, "shutdown");
+  if (timeout.count() == 0) return kill_zone(zone);
+  arm(zone, timeout, &Runtime::kill_zone);
+  nlohmann::json body = {
+      {"op", "signal"}, {"zone", zone->name}, {"signal", zone->record->stop_signal}};
+  parts_.keepers->request(zone->record->keeper, std::move(body), {},
+                          [this, name = zone->name, boot_id = zone->record->boot_id](
+                              base::Result<KeeperReply> reply) {
+                            Zone* target = parts_.registry->find(name);
+                            if (reply || target == nullptr || !target->record ||
+                                target->record->boot_id != boot_id ||
+                                target->state != State::kShuttingDown)
+                              return;
+                            kill_zone(target);  // it can't be asked
+                          });
+}
+
+void Runtime::halt(Zone* zone, Callback done) {
+  if (zone->restart_timer != 0) {
+    parts_.loop->cancel(std::exchange(zone->restart_timer, 0));
+    if (!zone->record) return done({});
+  }
+  if (!zone->record)
+    return done(make_error(Code::kState, subject(*zone) + " is " +
+                                             std::string(state_name(zone->state)) +
+                                             ", not running"));
+  zone->waiters.push_back(std::move(done));
+  zone->intent = Intent::kStop;
+  if (zone->state == State::kDown) return;  // being cleaned up
+  zone->state = State::kShuttingDown;
+  zone->kill_sent = false;
+  kill_zone(zone);
+}
+
+void Runtime::kill_zone(Zone* zone) {
+  if (!zone->record || zone->state == State::kDown) return;
+  zone->state = State::kShuttingDown;
+  if (zone->launching) zone->intent = Intent::kStop;
+  Status killed = fault_point("halt.kill.before");
+  if (killed) killed = parts_.cgroups->kill(zone->record->pool, zone->name);
+  if (killed) killed = fault_point("halt.kill.after");
+  base::log_ignored(subject(*zone) + ": kill", killed);
+  if (!zone->kill_sent) parts_.events->emit(zone->name, "halted");
+  zone->kill_sent = true;
+  arm(zone, kKillDeadline, &Runtime::kill_overdue);
+}
+
+// Nobody has told us of the end: the keeper is gone, or a process does not die.
+void Runtime::kill_overdue(Zone* zone) {
+  zone->launching = false;
+  finish(zone, {});
+}
+
+void Runtime::on_exited(const std::string& name, const std::string& boot_id,
+                        const core::ExitStatus& status) {
+  Zone* zone = parts_.registry->find(name);
+  if (zone == nullptr || !zone->record || zone->record->boot_id != boot_id) return;
+  if (zone->state == State::kDown) {  // later than we could wait: the status is still of use
+    if (zone->exit && zone->exit->kind == core::ExitStatus::Kind::kUnknown) zone->exit = status;
+    return;
+  }
+  finish(zone, status);
+}
+
+void Runtime::finish(Zone* zone, const core::ExitStatus& status) {
+  if (!zone->record || zone->state == State::kDown) return;
+  disarm(zone);
+  zone->state = State::kDown;
+  if (zone->failure.message.empty()) {
+    zone->exit = status;
+    parts_.events->emit(zone->name, "exited", core::to_line(status));
+  }
+  zone->retry = kRetryFirst;
+  zone->down_since = base::EventLoop::Clock::now();
+  clean_up(zone);
+}
+
+void Runtime::clean_up(Zone* zone) {
+  Status cleaned = clean_up_once(zone);
+  if (cleaned) return settle(zone);
+  if (base::EventLoop::Clock::now() - zone->down_since > kPatience && !zone->waiters.empty()) {
+    base::log_warning(subject(*zone) + ": " + cleaned.error().message + ", still trying");
+    auto waiters = std::exchange(zone->waiters, {});
+    base::Error late = make_error(Code::kTimeout, subject(*zone) + ": " + cleaned.error().message,
+                                  "zoned goes on trying");
+    for (auto& waiter : waiters) waiter(late);
+  }
+  arm(zone, zone->retry, &Runtime::clean_up);
+  zone->retry = std::min(zone->retry * 2, kRetryLast);
+}
+
+Status Runtime::clean_up_once(Zone* zone) {
+  const std::string pool = zone->record->pool;
+  TRY(fault_point("halt.cgroup.before"));
+  Status removed = parts_.cgroups->destroy_zone(pool, zone->name);
+  if (!removed) {
+    // Something is left in it, such as a process that had just joined.
+    base::log_ignored(subject(*zone) + ": kill", parts_.cgroups->kill(pool, zone->name));
+    return removed;
+  }
+  TRY(fault_point("halt.cgroup.after"));
+  TRY(fault_point("halt.range.before"));
+  parts_.ids->release({zone->record->range_base});
+  TRY(fault_point("halt.range.after"));
+  TRY(fault_point("halt.record.before"));
+  parts_.registry->remove_record(zone->name);
+  return fault_point("halt.record.after");
+}
+
+// All is gone: answers those who wait and decides what comes next.
+void Runtime::settle(Zone* zone) {
+  const std::string name = zone->name;
+  RuntimeRecord record = *std::exchange(zone->record, std::nullopt);
+  // After the record, so that a kill in between leaves the status to be asked for again.
+  if (std::exchange(zone->on_keeper, false)) {
+    parts_.keepers->uncount_zone(record.keeper);
+    parts_.keepers->request(record.keeper, {{"op", "forget"}, {"zone", name}}, {},
+                            [](base::Result<KeeperReply>) {});
+  }
+  parts_.shares->leave_pool(zone, record.pool);
+  zone->plan.reset();
+  zone->output.reset();
+  zone->launching = false;
+  zone->state = zone->file.state;
+  auto waiters = std::exchange(zone->waiters, {});
+  bool booted = std::exchange(zone->failure, {}).message.empty();
+  Intent intent = std::exchange(zone->intent, Intent::kNone);
+  core::ExitStatus status = zone->exit.value_or(core::ExitStatus{});
+  bool by_signal = record.os && status.kind == core::ExitStatus::Kind::kSignal;
+  bool again = false;  // reboot(2) inside a pid namespace: SIGHUP restart, SIGINT power off
+  bool restart = false;
+  if (zone->ephemeral) {
+    parts_.registry->drop_zone(name);
+    parts_.events->emit(name, "deleted");
+  } else if (intent == Intent::kNone && !stopping_) {
+    again = booted && by_signal && status.value == SIGHUP;
+    bool off = by_signal && status.value == SIGINT;
+    bool well = status.kind == core::ExitStatus::Kind::kExit && status.value == 0;
+    restart = !again && !off && (booted || zone->backoff.count() > 0) &&
+              (zone->spec.restart == core::Restart::kAlways ||
+               (zone->spec.restart == core::Restart::kOnFailure && !(booted && well)));
+  }
+  if (restart) restart_later(zone);
+  for (auto& waiter : waiters) waiter({});
+  if (again) this->restart(name);
+}
+
+void Runtime::restart_later(Zone* zone) {
+  if (base::EventLoop::Clock::now() - zone->booted_at > kLongEnough) zone->backoff = {};
+  zone->backoff = std::clamp(zone->backoff * 2, kBackoffFirst, kBackoffLast);
+  zone->restart_timer = parts_.loop->after(zone->backoff, [this, name = zone->name] {
+    if (Zone* target = parts_.registry->find(name)) {
+      target->restart_timer = 0;
+      restart(name);
+    }
+  });
+}
+
+void Runtime::restart(const std::string& name) {
+  Zone* zone = parts_.registry->find(name);
+  if (zone == nullptr || stopping_) return;
+  boot(zone, {}, [this, name](base::Result<Booted> booted) {
+    if (booted) return;
+    base::log_warning("restart: " + booted.error().message);
+    parts_.events->emit(name, "restart-failed", booted.error().message);
+  });
+}
+
+}  // namespace zoned

@@ -1,0 +1,26 @@
+// ETC/zoned.toml: what concerns the daemon as a whole.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace zoned {
+
+struct Settings {
+  uint32_t host_shares = 100;  // host-shares, 1..10000: weight of all zones together against the
+                               // host's other work, in percent of one ordinary sibling's
+  uint64_t host_reserve = 0;   // host-reserve: memory that zones leave to the host; 0: a sixteenth,
+                               // at least 256M
+  bool operator==(const Settings&) const = default;
+};
+
+// file names the text in errors. Unknown keys are errors that name the nearest known one.
+base::Result<Settings> parse_settings(std::string_view text, std::string_view file);
+
+// Bytes that all zones together may use.
+uint64_t memory_for_zones(const Settings& settings, uint64_t machine);
+
+}  // namespace zoned

@@ -1,0 +1,48 @@
+// Usage and entitlement of zones and pools, sampled only when somebody asks.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "base/event_loop.h"
+#include "zoned/daemon/runtime.h"
+
+namespace zoned {
+
+// Samples of one asker: shares and uses are over the time since its previous look.
+class StatSession {
+ public:
+  explicit StatSession(const Parts& parts) : parts_(parts) {}
+
+  // The parameters of a Stat reply for these zones (names that run or not). pools: with the pools'
+  // figures, which count every zone.
+  nlohmann::json look(const std::vector<std::string>& names, bool pools);
+
+ private:
+  struct Sample {
+    std::string boot_id;
+    uint64_t cpu_ns = 0;
+  };
+  struct Use {
+    resource::Usage usage;
+    double cpus = 0;      // used over the interval
+    double entitled = 0;  // CPUs
+    bool active = false;
+  };
+  void sample(double seconds);
+  void entitle();
+  nlohmann::json zone_members(const std::string& name, const Use& use) const;
+  nlohmann::json pool_members(const std::string& name, const Use& use) const;
+
+  Parts parts_;
+  base::EventLoop::Clock::time_point last_ = {};
+  std::map<std::string, Sample> zones_before_;
+  std::map<std::string, uint64_t> pools_before_;
+  std::map<std::string, Use> zones_;
+  std::map<std::string, Use> pools_;
+};
+
+}  // namespace zoned
