@@ -69,8 +69,8 @@ Status add_calls(void* context, uint32_t action, const std::vector<const char*>&
   return {};
 }
 
-Status refuse(void* context, int call, std::vector<scmp_arg_cmp> args) {
-  int err = seccomp_rule_add_array(context, SCMP_ACT_ERRNO(EPERM), call,
+Status refuse(void* context, int call, std::vector<scmp_arg_cmp> args, int answer = EPERM) {
+  int err = seccomp_rule_add_array(context, SCMP_ACT_ERRNO(static_cast<unsigned>(answer)), call,
                                    static_cast<unsigned>(args.size()), args.data());
   if (err != 0) return base::sys_error("seccomp argument rule", -err);
   return {};
@@ -107,18 +107,19 @@ base::Result<std::vector<sock_filter>> allow_list(const Traits& traits) {
   return export_program(context.get());
 }
 
-// socket(2): the families that zones use; the family is an int, so high bits make it "over 17".
+// socket(2): the families that zones use; the family is an int, so high bits make it "over 17". The
+// answers are those of a kernel without them: with EPERM, programs such as groupadd(8) give up where
+// they otherwise do without audit.
 Status refuse_sockets(void* context, const Traits& traits) {
   int call = SCMP_SYS(socket);
   for (uint64_t family = 0; family <= AF_PACKET; ++family) {
     bool allowed = (family == AF_UNIX && traits.unix_sockets) || family == AF_INET ||
-                   family == AF_INET6 || family == AF_NETLINK ||
-                   (family == AF_PACKET && traits.os);
-    if (!allowed) TRY(refuse(context, call, {low32_is(0, family)}));
+                   family == AF_INET6 || family == AF_NETLINK || (family == AF_PACKET && traits.os);
+    if (!allowed) TRY(refuse(context, call, {low32_is(0, family)}, EAFNOSUPPORT));
   }
-  TRY(refuse(context, call, {scmp_arg_cmp{0, SCMP_CMP_GT, AF_PACKET, 0}}));
+  TRY(refuse(context, call, {scmp_arg_cmp{0, SCMP_CMP_GT, AF_PACKET, 0}}, EAFNOSUPPORT));
   for (uint64_t protocol : {NETLINK_AUDIT, NETLINK_XFRM})
-    TRY(refuse(context, call, {low32_is(0, AF_NETLINK), low32_is(2, protocol)}));
+    TRY(refuse(context, call, {low32_is(0, AF_NETLINK), low32_is(2, protocol)}, EPROTONOSUPPORT));
   return {};
 }
 

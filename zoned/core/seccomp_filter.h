@@ -2,9 +2,10 @@
 //
 // A filter is two programs that the kernel both asks (the stricter answer counts): an allow list by
 // call number alone, so that the kernel's constant-action bitmap serves hot calls at native speed,
-// and a short list of arguments that are refused. Calls that are known and refused fail with EPERM,
-// calls that the allow list does not know (newer kernels') with ENOSYS; foreign architectures are
-// killed. Sources: seccomp(2), seccomp_rule_add(3), Documentation/userspace-api/seccomp_filter.rst.
+// and a short list of arguments that are refused. Calls that are known and refused fail with EPERM
+// (sockets as on a kernel without that family or protocol), calls that the allow list does not know
+// (newer kernels') with ENOSYS; foreign architectures are killed. Sources: seccomp(2),
+// seccomp_rule_add(3), Documentation/userspace-api/seccomp_filter.rst.
 //
 // Profiles: "app", "os", "job-net" (installing over the host's network: app without unix sockets);
 // with "+nesting" behind it the zone may make user namespaces.
