@@ -88,11 +88,12 @@ class RootBuilder {
     }
   }
 
-  void dev(const std::string& at) {
+  // mmdebstrap makes the links of its /dev itself.
+  void dev(const std::string& at, bool links) {
     std::vector<TmpfsEntry> entries;
     for (const char* name : kDevices) entries.push_back({EntryKind::kFile, name, "", 0666});
     entries.push_back({EntryKind::kDir, "shm", "", 01777});
-    entries.push_back({EntryKind::kSymlink, "fd", "/proc/self/fd", 0});
+    if (links) entries.push_back({EntryKind::kSymlink, "fd", "/proc/self/fd", 0});
     tmpfs(at + "/dev", "0755", std::move(entries));
     for (const char* name : kDevices) {
       MountOp op;
@@ -163,7 +164,7 @@ void start_job(const JobRequest& request, const InstallFacts& facts, InstallJob*
   root->add_host(facts);
   root->tree("/target", "target", request.target, false);
   root->proc("");
-  root->dev("");
+  root->dev("", true);
   root->tmpfs("/tmp", "1777");
 }
 
@@ -189,12 +190,14 @@ std::vector<std::string> mmdebstrap_command(const InstallFacts& facts, const Sou
   std::vector<std::string> argv = {
       "mmdebstrap",         "--mode=root",       "--variant=minbase",      "--format=directory",
       "--skip=check/empty", "--skip=check/qemu", "--skip=check/signed-by", "--skip=chroot/mount"};
+  argv.push_back("--verbose");  // apt and dpkg tell how far they are
+  argv.push_back("--dpkgopt=force-unsafe-io");  // finish_install() syncs once, at the end
   argv.push_back("--include=" + base::join(packages_of(source), ","));
   for (const std::string& option : facts.apt_options) argv.push_back("--aptopt=" + option);
   // What describes this host or this run, not the new tree.
   argv.push_back(
-      "--customize-hook=rm -f \"$1/etc/apt/apt.conf.d/99mmdebstrap\" \"$1/etc/resolv.conf\" "
-      "\"$1/etc/hostname\"");
+      "--customize-hook=rm -f \"$1/etc/apt/apt.conf.d/99mmdebstrap\" "
+      "\"$1/etc/dpkg/dpkg.cfg.d/99mmdebstrap\" \"$1/etc/resolv.conf\" \"$1/etc/hostname\"");
   argv.insert(argv.end(), {source.suite, "/target", sources_of(facts, source)});
   return argv;
 }
@@ -239,7 +242,7 @@ Result<InstallJob> plan_debian(const JobRequest& request, const InstallFacts& fa
   for (const char* path : {"/etc/apt/apt.conf.d", "/etc/apt/preferences.d", "/etc/dpkg/dpkg.cfg.d",
                            "/var/lib/dpkg", "/var/cache/apt", "/run", "/sys"})
     root.folder(path);
-  root.dev("/target");
+  root.dev("/target", false);
   root.proc("/target");
   root.tmpfs("/run", "0755");
   root.finish();

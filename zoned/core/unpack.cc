@@ -12,9 +12,10 @@ using base::make_error;
 void UnpackReport::progress(const std::string& stage, uint64_t done, uint64_t total) {
   constexpr std::chrono::milliseconds kInterval{100};
   auto now = std::chrono::steady_clock::now();
-  bool due = stage != stage_ || done == total || now - last_ >= kInterval;
+  bool due = stage != stage_ || (done == total && done != done_) || now - last_ >= kInterval;
   if (!due || !progress_) return;
   stage_ = stage;
+  done_ = done;
   last_ = now;
   progress_(stage, done, total);
 }

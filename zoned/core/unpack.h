@@ -31,7 +31,7 @@ class UnpackReport {
   UnpackReport(ProgressSink progress, WarningSink warning)
       : progress_(std::move(progress)), warning_(std::move(warning)) {}
 
-  // At most ten times a second, and always when the stage changes or done equals total.
+  // At most ten times a second, and always when the stage changes or done reaches total.
   void progress(const std::string& stage, uint64_t done, uint64_t total);
   // Each text once, 16 in all.
   void warn(const std::string& text);
@@ -40,6 +40,7 @@ class UnpackReport {
   ProgressSink progress_;
   WarningSink warning_;
   std::string stage_;
+  uint64_t done_ = 0;
   std::chrono::steady_clock::time_point last_;
   std::vector<std::string> warned_;
 };

@@ -3,6 +3,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <deque>
+
 #include "base/files.h"
 #include "base/strings.h"
 #include "base/unique_fd.h"
@@ -41,6 +43,7 @@ class Listener {
 
   // What went wrong: its first error line.
   base::Error error(const std::string& how) const {
+    for (const std::string& line : recent_) tell(line);
     if (error_.empty()) return make_error(Code::kIo, "mmdebstrap " + how);
     return make_error(Code::kIo, "mmdebstrap: " + error_, std::string(hint()));
   }
@@ -55,11 +58,18 @@ class Listener {
         packages_ = 0;
         report_->progress(stage_, 0, 0);
       }
-    if (line.starts_with("Get:")) {
-      report_->progress(stage_, ++packages_, 0);
-      return;
-    }
+    // apt's and dpkg's words count packages; they matter to people when something goes wrong.
+    for (std::string_view word : {"Get:", "Unpacking ", "Setting up "})
+      if (line.starts_with(word)) report_->progress(stage_, ++packages_, 0);
+    bool own = line.starts_with("I: ") || line.starts_with("W: ") || line.starts_with("E: ");
     if (line.starts_with("E: ") && error_.empty()) error_ = line.substr(3);
+    if (own) return tell(line);
+    constexpr size_t kRecent = 40;
+    recent_.push_back(std::move(line));
+    if (recent_.size() > kRecent) recent_.pop_front();
+  }
+
+  static void tell(const std::string& line) {
     [[maybe_unused]] Status ignored = base::write_all(STDERR_FILENO, line + "\n");
   }
 
@@ -79,7 +89,8 @@ class Listener {
   std::string line_;
   std::string stage_ = "start";
   std::string error_;
-  uint64_t packages_ = 0;
+  uint64_t packages_ = 0;           // in this stage
+  std::deque<std::string> recent_;  // what apt and dpkg said last
 };
 
 [[noreturn]] void exec_program(const std::vector<std::string>& argv, int output) {
