@@ -32,6 +32,7 @@ fuzz_objs += $$(fuzz_objs_$(1))
 endef
 
 $(eval $(call fuzz_target,config,$(wildcard zoned/core/spec*.cc zoned/core/config_*.cc) base/strings.cc base/result.cc))
+$(eval $(call fuzz_target,api,$(filter-out zoned/api/client.cc,$(wildcard zoned/api/*.cc)) build/fuzz/gen/api_text.cc base/event_loop.cc base/files.cc base/result.cc base/strings.cc base/unix_socket.cc))
 
 fuzz:
 	@contrib/deps.sh lint

@@ -149,9 +149,12 @@ ReplyMessage failed(const base::Error& error) {
 
 base::Error error_of(const ReplyMessage& reply) {
   const json& p = reply.parameters;
-  if (reply.error == kFailed)
-    return make_error(base::code_from_name(member_text(p, "code")), member_text(p, "message"),
+  if (reply.error == kFailed) {
+    std::string message = member_text(p, "message");
+    return make_error(base::code_from_name(member_text(p, "code")),
+                      message.empty() ? "zoned failed and does not say why" : message,
                       member_text(p, "hint"));
+  }
   const char* kNewer = "the daemon may be of another version: see zone host";
   if (reply.error == kMethodNotFound || reply.error == kMethodNotImplemented)
     return make_error(Code::kUnsupported,

@@ -1,5 +1,5 @@
 api_text := $(BUILD)/gen/api_text.cc
-$(api_text): zoned/api/io.zoned.varlink zoned/api/module.mk
+$(api_text) build/fuzz/gen/api_text.cc: zoned/api/io.zoned.varlink zoned/api/module.mk
 	@mkdir -p $(@D)
 	@{ printf '#include "zoned/api/idl.h"\nnamespace api {\nstd::string_view interface_text() {\n'; \
 	   printf '  return R"varlink('; cat $<; printf ')varlink";\n}\n}  // namespace api\n'; } > $@.new
