@@ -86,8 +86,8 @@ base::Status check_text(std::string_view text, std::string_view file) {
   };
   if (!base::is_clean_utf8(text)) {
     size_t offset = first_unclean(text);
-    return fail(offset, text[offset] == '\0' ? "the text holds a NUL byte"
-                                             : "the text is not valid UTF-8");
+    return fail(offset,
+                text[offset] == '\0' ? "the text holds a NUL byte" : "the text is not valid UTF-8");
   }
   if (auto deep = first_too_deep(text))
     return fail(*deep, "nested more than " + std::to_string(kMaxConfigDepth) + " deep");
@@ -201,8 +201,8 @@ void flatten(const toml::table& root, std::vector<ConfigEntry>& entries) {
 
 bool is_bare_key(std::string_view key) {
   return !key.empty() && std::all_of(key.begin(), key.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '-' || c == '_';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_';
   });
 }
 
@@ -258,8 +258,7 @@ void set_entry(ConfigDocument& document, const ConfigPath& path, ConfigValue val
     bool is_list = depth + 1 == list_depth;
     const ConfigEntry* found = find_entry(document, parent);
     // An empty array may become a list.
-    if (is_list && found != nullptr &&
-        found->value == ConfigValue(std::vector<std::string>{})) {
+    if (is_list && found != nullptr && found->value == ConfigValue(std::vector<std::string>{})) {
       remove_entries(document, parent);
       found = nullptr;
     }
@@ -294,8 +293,8 @@ std::string kind_text(const ConfigValue& value) {
   if (const auto* other = std::get_if<ConfigOther>(&value)) return other->what;
   if (const auto* texts = std::get_if<std::vector<std::string>>(&value))
     return texts->empty() ? "an empty array" : "an array of strings";
-  constexpr std::string_view kKinds[] = {"nothing",  "a boolean",           "a whole number",
-                                         "a number", "a string",            "an array of strings",
+  constexpr std::string_view kKinds[] = {"nothing",  "a boolean",         "a whole number",
+                                         "a number", "a string",          "an array of strings",
                                          "a table",  "an array of tables"};
   return std::string(kKinds[value.index()]);
 }

@@ -219,8 +219,8 @@ void Editor::add_table(const ConfigPath& path, std::string_view value, size_t li
       if (is_statement(slot) && has_prefix(slot.path, name)) at = slot.whole.end;
   }
   std::string header = is_element ? "[[" + key_text(name) + "]]" : "[" + key_text(name) + "]";
-  bool first = text_.substr(0, at).find_first_not_of(" \t\r\n\xef\xbb\xbf") ==
-               std::string_view::npos;
+  bool first =
+      text_.substr(0, at).find_first_not_of(" \t\r\n\xef\xbb\xbf") == std::string_view::npos;
   insert_line(at, (first ? "" : newline_) + header + newline_ + key_text({path.back()}) + " = " +
                       std::string(value));
 }
@@ -242,8 +242,8 @@ std::string Editor::set(const ConfigPath& path, std::string_view value, size_t l
 void Editor::remove_nested(const ConfigSlot& slot) {
   const ConfigSlot& parent = map_.slots[slot.parent];
   std::vector<const ConfigSlot*> siblings = children_of(slot.parent);
-  size_t at = static_cast<size_t>(std::find(siblings.begin(), siblings.end(), &slot) -
-                                  siblings.begin());
+  size_t at =
+      static_cast<size_t>(std::find(siblings.begin(), siblings.end(), &slot) - siblings.begin());
   Span span = slot.whole;
   if (at > 0) {
     span.begin = siblings[at - 1]->whole.end;
@@ -297,9 +297,8 @@ std::string Editor::remove(const ConfigPath& path) {
 
 std::string Editor::apply() {
   // From the back, so that offsets in front stay right; of two at one place the later one first.
-  std::stable_sort(changes_.begin(), changes_.end(), [](const Change& a, const Change& b) {
-    return a.span.begin < b.span.begin;
-  });
+  std::stable_sort(changes_.begin(), changes_.end(),
+                   [](const Change& a, const Change& b) { return a.span.begin < b.span.begin; });
   std::string out(text_);
   for (auto change = changes_.rbegin(); change != changes_.rend(); ++change)
     out.replace(change->span.begin, change->span.end - change->span.begin, change->text);

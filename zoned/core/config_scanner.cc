@@ -244,8 +244,8 @@ class Scanner {
       pos_ = std::min(string_end(text_, pos_), text_.size());
     } else {
       pos_ = std::min(text_.find_first_of(",]}#\n", pos_), text_.size());
-      while (pos_ > slot.value.begin && (text_[pos_ - 1] == ' ' || text_[pos_ - 1] == '\t' ||
-                                         text_[pos_ - 1] == '\r'))
+      while (pos_ > slot.value.begin &&
+             (text_[pos_ - 1] == ' ' || text_[pos_ - 1] == '\t' || text_[pos_ - 1] == '\r'))
         --pos_;
     }
     slot.value.end = slot.whole.end = pos_;

@@ -33,12 +33,12 @@ inline constexpr size_t kNoSlot = static_cast<size_t>(-1);
 struct ConfigSlot {
   enum class Kind { kHeader, kListHeader, kPair, kMember, kElement };
   Kind kind = Kind::kPair;
-  ConfigPath path;         // from the root; list elements by index
-  size_t header_depth = 0; // kPair: leading segments of path that the header above gives
-  Span whole;              // headers and pairs: whole lines with their end; else key to value
-  Span value;              // empty for headers
-  size_t parent = kNoSlot; // the slot whose value holds this one
-  char open = 0;           // '{' or '[' when the value is an inline table or an array
+  ConfigPath path;          // from the root; list elements by index
+  size_t header_depth = 0;  // kPair: leading segments of path that the header above gives
+  Span whole;               // headers and pairs: whole lines with their end; else key to value
+  Span value;               // empty for headers
+  size_t parent = kNoSlot;  // the slot whose value holds this one
+  char open = 0;            // '{' or '[' when the value is an inline table or an array
 };
 
 struct ConfigMap {

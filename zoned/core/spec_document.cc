@@ -22,8 +22,7 @@ base::Error at_place(const ConfigDocument& document, const ConfigPlace& place, b
 }
 
 // "web.toml:3:14: key 'cpu-shares': 0 is out of range 1..65535".
-base::Error bad_value(const ConfigDocument& document, const ConfigEntry& entry,
-                      base::Error error) {
+base::Error bad_value(const ConfigDocument& document, const ConfigEntry& entry, base::Error error) {
   return at_place(document, entry.value_place,
                   std::move(error).context("key " + quote(path_text(entry.path))));
 }
@@ -32,9 +31,9 @@ base::Error bad_value(const ConfigDocument& document, const ConfigEntry& entry,
 Status check_holder(const ConfigEntry& entry, KeyMatch::Kind kind) {
   bool list = kind == KeyMatch::Kind::kList;
   const auto* texts = std::get_if<std::vector<std::string>>(&entry.value);
-  bool good = list ? std::holds_alternative<ConfigList>(entry.value) ||
-                         (texts != nullptr && texts->empty())
-                   : std::holds_alternative<ConfigTable>(entry.value);
+  bool good =
+      list ? std::holds_alternative<ConfigList>(entry.value) || (texts != nullptr && texts->empty())
+           : std::holds_alternative<ConfigTable>(entry.value);
   if (good) return {};
   return make_error(Code::kInvalid,
                     std::string("must be ") + (list ? "an array of tables" : "a table") + ", not " +
@@ -76,10 +75,10 @@ Status check_required(const ConfigDocument& document) {
       ConfigPath path = path_of(key.info, match.ref);
       if (!key.info.required || !has_prefix(path, entry.path)) continue;
       if (find_entry(document, path) != nullptr) continue;
-      return at_place(document, entry.value_place,
-                      make_error(Code::kInvalid,
-                                 "table " + quote(path_text(entry.path)) + ": key " +
-                                     quote(path.back()) + " is missing"));
+      return at_place(
+          document, entry.value_place,
+          make_error(Code::kInvalid, "table " + quote(path_text(entry.path)) + ": key " +
+                                         quote(path.back()) + " is missing"));
     }
   }
   return {};
@@ -94,8 +93,7 @@ Status check_unique(const ConfigDocument& document, const List& list, Member mem
       if (list[i].*member != list[j].*member) continue;
       ConfigPath path = {list_name, std::to_string(i), key_name};
       const ConfigEntry* entry = find_entry(document, path);
-      base::Error error =
-          make_error(Code::kInvalid, quote(list[i].*member) + " is given twice");
+      base::Error error = make_error(Code::kInvalid, quote(list[i].*member) + " is given twice");
       if (entry == nullptr) return error;
       return bad_value(document, *entry, std::move(error));
     }
@@ -108,10 +106,10 @@ Status check_whole(const ConfigDocument& document, const ZoneSpec& spec) {
   for (const auto& [name, value] : spec.env) bytes += name.size() + value.size() + 2;
   if (bytes > kMaxArgumentBytes) {
     const ConfigEntry* env = find_entry(document, {"env"});
-    return at_place(document, env != nullptr ? env->key_place : ConfigPlace(),
-                    make_error(Code::kInvalid, "key 'env': the variables have " +
-                                                   std::to_string(bytes) + " bytes, more than " +
-                                                   std::to_string(kMaxArgumentBytes)));
+    return at_place(
+        document, env != nullptr ? env->key_place : ConfigPlace(),
+        make_error(Code::kInvalid, "key 'env': the variables have " + std::to_string(bytes) +
+                                       " bytes, more than " + std::to_string(kMaxArgumentBytes)));
   }
   TRY(check_unique(document, spec.fs, &FsSpec::dir, "fs", "dir"));
   return check_unique(document, spec.admin, &AdminSpec::user, "admin", "user");

@@ -25,8 +25,10 @@ constexpr string_view kAuths[] = {"login", "manage", "clonefrom"};
 
 template <typename Enum>
 constexpr std::span<const string_view> names_of() {
-  if constexpr (std::is_same_v<Enum, Brand>) return kBrands;
-  else return kRestarts;
+  if constexpr (std::is_same_v<Enum, Brand>)
+    return kBrands;
+  else
+    return kRestarts;
 }
 
 // --- from a checked value to a member and back -------------------------------------------------
@@ -177,7 +179,7 @@ constexpr double kMaxBytes = 1024 * kM * kM;  // 1024T; exact in a double, as ba
 constexpr double kMaxTasks = 4194304;         // PID_MAX_LIMIT
 constexpr double kMaxFiles = 2147483584;      // the most that fs.nr_open takes
 constexpr double kMaxPathBytes = 4095;
-constexpr double kMaxText = 131071;           // MAX_ARG_STRLEN without its NUL
+constexpr double kMaxText = 131071;  // MAX_ARG_STRLEN without its NUL
 
 constexpr bool kLive = true;
 constexpr bool kBoot = false;
@@ -202,8 +204,8 @@ constexpr KeyInfo texts(string_view name, double max, bool live, string_view des
 }
 constexpr KeyInfo choices(string_view name, double min, std::span<const string_view> of, bool live,
                           string_view description) {
-  return {name, KeyType::kChoices, min,   static_cast<double>(of.size()), of, nullptr,
-          live, false,             description};
+  return {name,  KeyType::kChoices, min, static_cast<double>(of.size()), of, nullptr, live,
+          false, description};
 }
 constexpr KeyInfo required(KeyInfo info) {
   info.required = true;
@@ -230,8 +232,8 @@ constexpr Key<ZoneSpec> kZoneKeys[] = {
         text("workdir", kMaxPathBytes, check_path, kBoot, "Folder where the command starts.")),
     field<&ZoneSpec::hostname>(
         text("hostname", 64, check_hostname, kBoot, "Host name; none is the zone's name.")),
-    field<&ZoneSpec::restart>(choice("restart", kRestarts, kLive,
-                                     "Boot again when the zone ends by itself.")),
+    field<&ZoneSpec::restart>(
+        choice("restart", kRestarts, kLive, "Boot again when the zone ends by itself.")),
     field<&ZoneSpec::stop_timeout_ms>(number("stop-timeout", KeyType::kDuration, 0, 3600e3, kLive,
                                              "Time for a clean shutdown before a halt.")),
     field<&ZoneSpec::read_only_root>(
@@ -244,8 +246,8 @@ constexpr Key<ZoneSpec> kZoneKeys[] = {
                                         "Shares of the pool's CPU time among its active zones.")),
     {text("env.NAME", kMaxText, nullptr, kBoot, "Environment variable of the command."), set_env,
      get_env, env_refs},
-    field<&ZoneSpec::capped_cpus>(number("capped-cpu.ncpus", KeyType::kNumber, 0.01, 8192, kLive,
-                                         "Most CPU time, in CPUs.")),
+    field<&ZoneSpec::capped_cpus>(
+        number("capped-cpu.ncpus", KeyType::kNumber, 0.01, 8192, kLive, "Most CPU time, in CPUs.")),
     field<&ZoneSpec::dedicated_cpus>(
         text("dedicated-cpu.ncpus", 256, check_cpu_list, kLive, "CPUs that the zone may use.")),
     field<&ZoneSpec::memory_physical>(number("capped-memory.physical", KeyType::kSize, kM,
@@ -286,8 +288,8 @@ constexpr Key<PoolSpec> kPoolKeys[] = {
         number("ncpus", KeyType::kNumber, 0.01, 8192, kLive, "Most CPU time, in CPUs.")),
     field<&PoolSpec::memory_physical>(
         number("physical", KeyType::kSize, kM, kMaxBytes, kLive, "Most physical memory.")),
-    field<&PoolSpec::processes>(number("processes", KeyType::kInteger, 1, kMaxTasks, kLive,
-                                       "Most processes and threads.")),
+    field<&PoolSpec::processes>(
+        number("processes", KeyType::kInteger, 1, kMaxTasks, kLive, "Most processes and threads.")),
 };
 
 // --- paths ---------------------------------------------------------------------------------------

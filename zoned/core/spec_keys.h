@@ -14,8 +14,8 @@
 
 namespace core {
 
-inline constexpr size_t kMaxListElements = 64;           // [[fs]], [[admin]]
-inline constexpr size_t kMaxEnv = 1024;                  // variables
+inline constexpr size_t kMaxListElements = 64;  // [[fs]], [[admin]]
+inline constexpr size_t kMaxEnv = 1024;         // variables
 inline constexpr size_t kMaxCommandElements = 1024;
 inline constexpr size_t kMaxArgumentBytes = 128 * 1024;  // command, and env, each as a whole
 

@@ -25,7 +25,8 @@ Json choices_of(const KeyInfo& info) {
 
 // A whole number of `unit`s of the key's bounds, or a text with a unit.
 Json quantity(const KeyInfo& info, double unit, const char* pattern) {
-  Json number = {{"type", "integer"}, {"minimum", bound(info.min / unit)},
+  Json number = {{"type", "integer"},
+                 {"minimum", bound(info.min / unit)},
                  {"maximum", bound(info.max / unit)}};
   return {{"anyOf", Json::array({number, {{"type", "string"}, {"pattern", pattern}}})}};
 }
@@ -94,8 +95,7 @@ Json& holder_of(Json& root, const std::vector<std::string>& path) {
 void add_key(Json& root, const Key<ZoneSpec>& key) {
   std::vector<std::string> path = base::split(key.info.name, '.');
   Json schema = type_schema(key.info);
-  schema["description"] =
-      std::string(key.info.description) + " (" + summary_of(key) + ")";
+  schema["description"] = std::string(key.info.description) + " (" + summary_of(key) + ")";
   schema["x-live"] = key.info.live;
   if (Json value = default_value(key); !value.is_null()) schema["default"] = value;
   Json& holder = holder_of(root, path);

@@ -12,8 +12,7 @@ namespace core {
 namespace {
 
 template <typename Spec>
-base::Result<Spec> parse_spec(std::string_view name, std::string_view text,
-                              std::string_view file) {
+base::Result<Spec> parse_spec(std::string_view name, std::string_view text, std::string_view file) {
   TRY_AS(ConfigDocument document, parse_document(text, file));
   return spec_from_document<Spec>(name, document);
 }

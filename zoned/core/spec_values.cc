@@ -91,7 +91,7 @@ base::Result<ConfigValue> check_quantity(const KeyInfo& info, const ConfigValue&
   }
   const auto* text = std::get_if<std::string>(&value);
   if (text == nullptr) {
-    return wrong_type(duration                       ? "a duration such as \"10s\""
+    return wrong_type(duration                      ? "a duration such as \"10s\""
                       : info.type == KeyType::kRate ? "a rate such as \"50M/s\""
                                                     : "a size such as \"512M\"",
                       value);
@@ -176,8 +176,8 @@ std::string default_text(const KeyInfo& info, const ConfigValue& value) {
   if (info.required) return "required";
   const auto* text = std::get_if<std::string>(&value);
   const auto* texts = std::get_if<Texts>(&value);
-  bool none = std::holds_alternative<std::monostate>(value) ||
-              (text != nullptr && text->empty()) || (texts != nullptr && texts->empty());
+  bool none = std::holds_alternative<std::monostate>(value) || (text != nullptr && text->empty()) ||
+              (texts != nullptr && texts->empty());
   if (none) return "default none";
   return "default " + (text != nullptr ? *text : plain_text(info, value));
 }
@@ -207,8 +207,8 @@ base::Result<ConfigValue> check_value(const KeyInfo& info, const ConfigValue& va
 }
 
 std::string format_value(const KeyInfo& info, const ConfigValue& value) {
-  bool quantity = info.type == KeyType::kSize || info.type == KeyType::kRate ||
-                  info.type == KeyType::kDuration;
+  bool quantity =
+      info.type == KeyType::kSize || info.type == KeyType::kRate || info.type == KeyType::kDuration;
   return quantity ? string_text(plain_text(info, value)) : value_text(value);
 }
 

@@ -28,7 +28,11 @@ TEST_CASE("a value is replaced where it stands and all else stays") {
   CHECK(edited("\"cpu-shares\" = 1", {"cpu-shares=20"}) == "\"cpu-shares\" = 20");
   CHECK(edited("cpu-shares = 1\r\npool = \"a\"\r\n", {"cpu-shares=2", "autoboot=true"}) ==
         "cpu-shares = 2\r\npool = \"a\"\r\nautoboot = true\r\n");
-  CHECK(edited("\xef\xbb\xbf" "pool = \"a\"\n", {"pool=b"}) == "\xef\xbb\xbf" "pool = \"b\"\n");
+  CHECK(edited("\xef\xbb\xbf"
+               "pool = \"a\"\n",
+               {"pool=b"}) ==
+        "\xef\xbb\xbf"
+        "pool = \"b\"\n");
 }
 
 TEST_CASE("a value is TOML or a bare word") {
@@ -75,9 +79,10 @@ TEST_CASE("elements of lists are set and appended by index") {
         std::string(kFs) + "\n[[fs]]\ndir = \"/c\"\nspecial = \"/d\"\n\n[env]\nA = \"x\"\n");
   CHECK(edited(kFs, {"fs.0.dir=/z", "fs.0.options=[\"ro\"]"}) ==
         "[[fs]]\ndir = \"/z\"\nspecial = \"/b\"\noptions = [\"ro\"]\n");
-  CHECK(edited("fs = [\n  {dir = \"/a\", special = \"/b\"}, # one\n]\n",
-               {"fs.1.dir=/c", "fs.1.special=/d", "fs.0.dir=/z"}) ==
-        "fs = [\n  {dir = \"/z\", special = \"/b\"}, { dir = \"/c\", special = \"/d\" }, # one\n]\n");
+  CHECK(
+      edited("fs = [\n  {dir = \"/a\", special = \"/b\"}, # one\n]\n",
+             {"fs.1.dir=/c", "fs.1.special=/d", "fs.0.dir=/z"}) ==
+      "fs = [\n  {dir = \"/z\", special = \"/b\"}, { dir = \"/c\", special = \"/d\" }, # one\n]\n");
   CHECK(edited("fs = []\n", {"fs.0.dir=/a", "fs.0.special=/b"}) ==
         "fs = [{ dir = \"/a\", special = \"/b\" }]\n");
   CHECK(refused(kFs, {"fs.2.dir=/c"}).hint == "the next new one is 'fs.1'");
@@ -133,8 +138,8 @@ TEST_CASE("values over several lines survive and comments in them are kept") {
   std::string text =
       "command = [\n  \"/bin/sh\", # shell\n  # flag\n  \"-c\",\n  '''\n# no comment\nexit'''\n]\n"
       "[env]\nA = \"\"\"\\\n  x \\\n  y\"\"\" # end\n";
-  CHECK(edited(text, {"pool=web"}) == text.substr(0, text.find("[env]")) + "pool = \"web\"\n" +
-                                          text.substr(text.find("[env]")));
+  CHECK(edited(text, {"pool=web"}) ==
+        text.substr(0, text.find("[env]")) + "pool = \"web\"\n" + text.substr(text.find("[env]")));
   CHECK(edited(text, {"command=[\"/bin/true\"]"}) ==
         "# shell\n# flag\ncommand = [\"/bin/true\"]\n" + text.substr(text.find("[env]")));
   CHECK(edited(text, {"command="}) == "# shell\n# flag\n" + text.substr(text.find("[env]")));
@@ -142,8 +147,7 @@ TEST_CASE("values over several lines survive and comments in them are kept") {
 }
 
 TEST_CASE("a refused assignment names its key") {
-  CHECK(refused("", {"cpu-shares=0"}).message ==
-        "key 'cpu-shares': 0 is out of range 1..65535");
+  CHECK(refused("", {"cpu-shares=0"}).message == "key 'cpu-shares': 0 is out of range 1..65535");
   CHECK(refused("", {"cpu-shares=many"}).message ==
         "key 'cpu-shares': 'many' is not the TOML of one value");
   CHECK(refused("", {"cpu-share=1"}).hint == "did you mean 'cpu-shares'?");

@@ -134,8 +134,10 @@ TEST_CASE("every key reaches its field") {
 }
 
 TEST_CASE("a pool has its own keys") {
-  auto pool = parse_pool("web", "shares = 3\ncpus = \"0-1\"\nncpus = 2\nphysical = \"1G\"\n"
-                                "processes = 100\n", "web.toml");
+  auto pool = parse_pool("web",
+                         "shares = 3\ncpus = \"0-1\"\nncpus = 2\nphysical = \"1G\"\n"
+                         "processes = 100\n",
+                         "web.toml");
   REQUIRE(pool.ok());
   CHECK(*pool == core::PoolSpec{"web", 3, "0-1", 2.0, uint64_t{1} << 30, 100});
   auto bad = parse_pool("web", "cpu-shares = 3\n", "pools/web.toml");
@@ -170,15 +172,16 @@ TEST_CASE("the vm brand is refused as unavailable") {
   CHECK(spec.error().code == base::Code::kUnsupported);
   CHECK(spec.error().message == "web.toml:1:9: brand 'vm' is not available in this version");
   CHECK(spec.error().hint == "use brand = \"native\"");
-  check_bad_start("brand = \"xen\"\n",
-                  "web.toml:1:9: key 'brand': 'xen' is not one of native, vm");
+  check_bad_start("brand = \"xen\"\n", "web.toml:1:9: key 'brand': 'xen' is not one of native, vm");
 }
 
 TEST_CASE("values of a wrong type say what was expected and found") {
   check_bad({"cpu-shares = \"20\"\n",
              "web.toml:1:14: key 'cpu-shares': must be a whole number, not a string", ""});
-  check_bad({"autoboot = 1\n", "web.toml:1:12: key 'autoboot': must be true or false, not a whole "
-                               "number", ""});
+  check_bad({"autoboot = 1\n",
+             "web.toml:1:12: key 'autoboot': must be true or false, not a whole "
+             "number",
+             ""});
   check_bad({"pool = 1979-05-27\n",
              "web.toml:1:8: key 'pool': must be a string, not a date or time", ""});
   check_bad({"command = \"/bin/sleep 60\"\n",
@@ -198,8 +201,8 @@ TEST_CASE("values of a wrong type say what was expected and found") {
 }
 
 TEST_CASE("values out of range name the range") {
-  check_bad({"cpu-shares = 0\n",
-             "web.toml:1:14: key 'cpu-shares': 0 is out of range 1..65535", ""});
+  check_bad(
+      {"cpu-shares = 0\n", "web.toml:1:14: key 'cpu-shares': 0 is out of range 1..65535", ""});
   check_bad({"capped-cpu.ncpus = 0.001\n",
              "web.toml:1:20: key 'capped-cpu.ncpus': 0.001 is out of range 0.01..8192", ""});
   check_bad({"capped-cpu.ncpus = nan\n",
@@ -261,7 +264,8 @@ TEST_CASE("paths are absolute and plain") {
 
 TEST_CASE("commands have bounds and no NUL") {
   check_bad_start("command = [\"a\\u0000b\"]\n", "web.toml:1:11: key 'command': an element holds");
-  check_bad_start("command = [\"\"]\n", "web.toml:1:11: key 'command': the program's name is empty");
+  check_bad_start("command = [\"\"]\n",
+                  "web.toml:1:11: key 'command': the program's name is empty");
   CHECK(parse_zone("web", "command = [" + repeated("\"a\",", 1024) + "]\n", "web.toml").ok());
   check_bad_start("command = [" + repeated("\"a\",", 1025) + "]\n",
                   "web.toml:1:11: key 'command': the array has 1025 elements, more than 1024");
@@ -294,9 +298,9 @@ TEST_CASE("lists have bounds") {
   };
   CHECK(parse_zone("web", env(1024), "web.toml").ok());
   check_bad_start(env(1025), "web.toml:1026:9: key 'env.V1024': more than 1024 variables");
-  check_bad_start("[env]\nA = \"" + std::string(70000, 'a') + "\"\nB = \"" +
-                      std::string(70000, 'b') + "\"\n",
-                  "web.toml:1:2: key 'env': the variables have 140006 bytes, more than 131072");
+  check_bad_start(
+      "[env]\nA = \"" + std::string(70000, 'a') + "\"\nB = \"" + std::string(70000, 'b') + "\"\n",
+      "web.toml:1:2: key 'env': the variables have 140006 bytes, more than 131072");
 }
 
 TEST_CASE("elements of lists are whole and unique") {
@@ -345,9 +349,11 @@ TEST_CASE("deep nesting is refused before anything recurses into it") {
   check_bad_start("[a" + repeated(" . a", 60000) + "]\n", "web.toml:1:");
   check_bad_start("\"a\"" + repeated(".\"a\"", 60000) + " = 1\n", "web.toml:1:");
   // Dots and brackets in strings and comments are no nesting.
-  CHECK(parse_zone("web", "label = \"" + repeated("[.{", 300) + "\" # " + repeated("[.{", 300) +
-                              "\n[env]\nA = '''\n" + repeated("[.{\n", 300) + "'''\n",
-                   "web.toml").ok());
+  CHECK(parse_zone("web",
+                   "label = \"" + repeated("[.{", 300) + "\" # " + repeated("[.{", 300) +
+                       "\n[env]\nA = '''\n" + repeated("[.{\n", 300) + "'''\n",
+                   "web.toml")
+            .ok());
 }
 
 TEST_CASE("a text whose canonical form would not fit is refused") {

@@ -37,7 +37,8 @@ Change change_key(RandomSpec& random, core::ZoneSpec spec) {
       core::ZoneSpec defaults;
       if (key.info.name == "env.NAME") {
         spec.env.erase(ref.name);
-      } else if (auto value = key.get(defaults, ref); !std::holds_alternative<std::monostate>(value)) {
+      } else if (auto value = key.get(defaults, ref);
+                 !std::holds_alternative<std::monostate>(value)) {
         REQUIRE(key.set(spec, ref, value).ok());
       } else {
         if (name == "capped-cpu.ncpus") spec.capped_cpus.reset();

@@ -15,7 +15,9 @@ class RandomSpec {
  public:
   explicit RandomSpec(uint32_t seed) : engine_(seed) {}
 
-  size_t below(size_t count) { return std::uniform_int_distribution<size_t>(0, count - 1)(engine_); }
+  size_t below(size_t count) {
+    return std::uniform_int_distribution<size_t>(0, count - 1)(engine_);
+  }
   bool chance(size_t percent) { return below(100) < percent; }
 
   core::ZoneSpec zone() {
@@ -45,7 +47,8 @@ class RandomSpec {
       case KeyType::kNumber:
         return std::uniform_real_distribution<double>(info.min, info.max)(engine_);
       case KeyType::kChoice:
-        return info.name == "brand" ? "native" : std::string(info.choices[below(info.choices.size())]);
+        return info.name == "brand" ? "native"
+                                    : std::string(info.choices[below(info.choices.size())]);
       case KeyType::kChoices:
         return some_of(info);
       case KeyType::kText:
@@ -58,9 +61,10 @@ class RandomSpec {
 
   // Any text but NUL, with what makes quoting hard.
   std::string hard_text() {
-    constexpr std::string_view kPieces[] = {"a", "\"", "'", "\\", "\n", "\t", "#", "=", "[", "}",
-                                            "\x01", "\x7f", "\xc3\xa4", "\xf0\x9f\x98\x80", "\r",
-                                            "'''", "\"\"\"", "\\u", " "};
+    constexpr std::string_view kPieces[] = {
+        "a",  "\"",  "'",      "\\",   "\n",   "\t",       "#",
+        "=",  "[",   "}",      "\x01", "\x7f", "\xc3\xa4", "\xf0\x9f\x98\x80",
+        "\r", "'''", "\"\"\"", "\\u",  " "};
     std::string out;
     for (size_t i = below(8); i > 0; --i) out += kPieces[below(std::size(kPieces))];
     return out;
@@ -148,13 +152,14 @@ class RandomText {
       for (const core::KeyRef& ref : core::refs_of(key, spec_)) {
         core::ConfigPath path = core::path_of(key.info, ref);
         bool in_list = key.info.name.find(".N.") != std::string_view::npos;
-        if ((path.size() > 1 ? path[0] : "") != table || (in_list && ref.index != element)) continue;
+        if ((path.size() > 1 ? path[0] : "") != table || (in_list && ref.index != element))
+          continue;
         core::ConfigValue value = key.get(spec_, ref);
         bool standard = value == core::default_of(key) && !key.info.required;
         if (std::holds_alternative<std::monostate>(value) || (standard && random_.chance(80)))
           continue;
-        std::string name = random_.chance(20) ? core::string_text(path.back())
-                                              : core::key_text({path.back()});
+        std::string name =
+            random_.chance(20) ? core::string_text(path.back()) : core::key_text({path.back()});
         pairs.push_back({path, name, core::format_value(key.info, value)});
       }
     }
@@ -163,7 +168,9 @@ class RandomText {
 
   std::string blank() { return std::string(random_.below(3), random_.chance(80) ? ' ' : '\t'); }
 
-  std::string note() { return blank() + "# note " + std::to_string(notes_++) + " [x] = \"'" + newline_; }
+  std::string note() {
+    return blank() + "# note " + std::to_string(notes_++) + " [x] = \"'" + newline_;
+  }
 
   void comment(std::string* to = nullptr) {
     std::string& out = to != nullptr ? *to : out_;

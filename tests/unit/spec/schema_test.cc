@@ -19,7 +19,9 @@ using Json = nlohmann::json;
 const Json* find_schema(const Json& root, const std::string& name) {
   const Json* at = &root;
   for (const std::string& segment : base::split(name, '.')) {
-    const char* member = segment == "N" ? "items" : segment == "NAME" ? "additionalProperties" : nullptr;
+    const char* member = segment == "N"      ? "items"
+                         : segment == "NAME" ? "additionalProperties"
+                                             : nullptr;
     if (member == nullptr) {
       auto properties = at->find("properties");
       if (properties == at->end()) return nullptr;
@@ -45,7 +47,8 @@ std::vector<std::pair<std::string, std::string>> items_of(const std::string& pag
   std::vector<std::string> lines = base::split(page, '\n');
   constexpr std::string_view kItem = ".It Ic ";
   for (size_t i = 0; i + 1 < lines.size(); ++i)
-    if (lines[i].starts_with(kItem)) items.emplace_back(lines[i].substr(kItem.size()), lines[i + 1]);
+    if (lines[i].starts_with(kItem))
+      items.emplace_back(lines[i].substr(kItem.size()), lines[i + 1]);
   return items;
 }
 
