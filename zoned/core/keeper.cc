@@ -103,7 +103,7 @@ void Keeper::dispatch(uint64_t id, const json& request, NamedFds fds) {
   try {
     std::string op = request.at("op").get<std::string>();
     if (op == "hello") {
-      return reply(id, number, hello());
+      return reply(id, number, hello(request.value("after", "")));
     }
     if (op == "launch") {
       done = launch(id, request, std::move(fds));
@@ -115,6 +115,11 @@ void Keeper::dispatch(uint64_t id, const json& request, NamedFds fds) {
       auto socket = attach_console(request.at("zone").get<std::string>());
       if (!socket) return reply_error(id, number, socket.error());
       return reply(id, number, json::object(), {socket->get()});
+    } else if (op == "output") {
+      Zone* zone = find(request.at("zone").get<std::string>());
+      if (zone != nullptr && zone->output)
+        return reply(id, number, json::object(), {zone->output.get()});
+      done = make_error(Code::kNotFound, "no such output");
     } else if (op == "signal") {
       done = signal_zone(request);
     } else if (op == "adopt") {
@@ -164,10 +169,17 @@ void Keeper::broadcast(const json& event) {
 
 // --- requests ------------------------------------------------------------------------------------
 
-json Keeper::hello() {
+json Keeper::hello(const std::string& after) {
+  // What fits a message whatever the names are (kMaxKeeperMessage).
+  constexpr size_t kZonesPerReply = 500;
   json zones = json::array();
-  for (const auto& [name, zone] : zones_) zones.push_back(to_json(zone.record));
-  return {{"pid", getpid()}, {"version", kKeeperProtocol}, {"zones", std::move(zones)}};
+  auto zone = zones_.upper_bound(after);
+  for (; zone != zones_.end() && zones.size() < kZonesPerReply; ++zone)
+    zones.push_back(to_json(zone->second.record));
+  return {{"pid", getpid()},
+          {"version", kKeeperProtocol},
+          {"zones", std::move(zones)},
+          {"more", zone != zones_.end()}};
 }
 
 Status Keeper::signal_zone(const json& request) {

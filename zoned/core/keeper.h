@@ -81,7 +81,7 @@ class Keeper {
   void broadcast(const nlohmann::json& event);
 
   // Requests.
-  nlohmann::json hello();
+  nlohmann::json hello(const std::string& after);
   base::Status launch(uint64_t connection, const nlohmann::json& request, NamedFds fds);
   base::Status enter(uint64_t connection, const nlohmann::json& request, NamedFds fds);
   base::Status signal_zone(const nlohmann::json& request);

@@ -3,7 +3,9 @@
 // carry "event" and no id. At most kMaxKeeperMessage bytes each.
 //
 //   request                                  reply (or {"id", "error": {code, message, hint, errno}})
-//   {op: "hello"}                            {pid, version, zones: [ZoneRecord]}
+//   {op: "hello", after}                     {pid, version, zones: [ZoneRecord], more}: in the order of
+//                                               names, those behind `after` (absent: all); more: ask
+//                                               again with the last name
 //   {op: "launch", plan,                    {pid, start_time} when the first process has exec'd;
 //     fds: [names]}  + those descriptors       + descriptors: with "log" a duplicate of the log pipe
 //                                               (kLog) or of the pty's master (kConsole); without
@@ -18,6 +20,8 @@
 //       names: "procs" (v2 exec leaf, if any), "procs0".., "filter", "stdin", "stdout", "stderr"
 //   {op: "signal", zone, signal}             {}   to the zone's first process, by what we parent
 //   {op: "console", zone}                    {}   + one end of a stream socket: the zone's console
+//   {op: "output", zone}                     {}   + a duplicate of what launch gave, for a zoned that
+//                                               has lost it
 //   {op: "adopt", record, fds: [names]}      {}   a zone of a dead keeper: "pidfd", "output", "log"
 //   {op: "forget", zone}                     {}   the end has been recorded: drop the record
 //   {op: "reexec", binary}                   {}   replace the program in place; zones stay children
