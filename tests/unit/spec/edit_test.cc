@@ -146,6 +146,12 @@ TEST_CASE("values over several lines survive and comments in them are kept") {
   CHECK(edited(text, {"env.A=z"}) == text.substr(0, text.find("A = ")) + "A = \"z\" # end\n");
 }
 
+TEST_CASE("a string over several lines may end in quotes of its own") {
+  std::string text = "command = [\"\"\"a\"\"\"\", \'\'\'b\'\'\'\'\', \"]\", \"#\"] # end\n";
+  CHECK(edited(text, {"command=[\"/a\"]"}) == "command = [\"/a\"] # end\n");
+  CHECK(edited(text, {"nesting=true"}) == text + "nesting = true\n");
+}
+
 TEST_CASE("a refused assignment names its key") {
   CHECK(refused("", {"cpu-shares=0"}).message == "key 'cpu-shares': 0 is out of range 1..65535");
   CHECK(refused("", {"cpu-shares=many"}).message ==
