@@ -72,7 +72,8 @@ base::Result<int> info(const Context& context, const Arguments& arguments) {
   line("last end", exit_text(zone));
   line("boots", std::to_string(int_of(zone, "boots")));
   if (bool_of(zone, "ephemeral")) line("ephemeral", "yes");
-  for (const auto& fact : reply.value("facts", json::object()).items()) {
+  json facts = reply.value("facts", json::object());  // items() refers to it
+  for (const auto& fact : facts.items()) {
     if (fact.value().is_string()) line(fact.key(), fact.value().get<std::string>());
   }
   std::string config = text_of(reply, "config");
