@@ -147,7 +147,7 @@ TEST_CASE("values over several lines survive and comments in them are kept") {
 }
 
 TEST_CASE("a string over several lines may end in quotes of its own") {
-  std::string text = "command = [\"\"\"a\"\"\"\", \'\'\'b\'\'\'\'\', \"]\", \"#\"] # end\n";
+  std::string text = "command = [\"\"\"a\"\"\"\", '''b''''', \"]\", \"#\"] # end\n";
   CHECK(edited(text, {"command=[\"/a\"]"}) == "command = [\"/a\"] # end\n");
   CHECK(edited(text, {"nesting=true"}) == text + "nesting = true\n");
 }
