@@ -13,6 +13,7 @@ endef
 $(eval $(call unit_test,base,base))
 $(eval $(call unit_test,core,core netns resource labels base,-lseccomp))
 $(eval $(call unit_test,spec,core base))
+$(eval $(call unit_test,install,core netns resource labels base,-lseccomp -larchive))
 $(eval $(call unit_test,api,api base))
 $(eval $(call unit_test,cli,cli api base,-lutil))
 $(eval $(call unit_test,labels,labels base))

@@ -4,6 +4,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "base/files.h"
 #include "base/process.h"
 #include "base/strings.h"
@@ -113,12 +115,14 @@ void detect_apt_options(InstallFacts* facts) {
     }
 }
 
-// The user's word for it: "source" and "archive" come from --from, all else is ours.
+// "source" and "archive" come from --from, all else is ours.
+bool is_users(const JobDescriptor& wanted) {
+  return wanted.name == "source" || wanted.name == "archive";
+}
+
 base::Error source_error(const JobDescriptor& wanted, base::Error error) {
-  bool users = wanted.name == "source" || wanted.name == "archive";
-  return std::move(error)
-      .context(users ? "source" : "install")
-      .with_hint(users ? "check the path given to --from" : "");
+  if (!is_users(wanted)) return std::move(error).context("install");
+  return std::move(error).context("source").with_hint("check the path given to --from");
 }
 
 Result<UniqueFd> open_archive(const std::string& path) {
@@ -158,10 +162,23 @@ Result<UniqueFd> open_mount(const JobDescriptor& wanted, int target) {
   bool folder = wanted.name == "source" || wanted.name == "target";
   auto fd = base::open_at(AT_FDCWD, wanted.path, O_PATH | (folder ? O_DIRECTORY : 0));
   if (!fd && fd.error().sys_errno == ENOTDIR)
-    return make_error(Code::kInvalid, quoted(wanted.path, 400) + " is not a folder");
+    return make_error(Code::kInvalid, quoted(wanted.path, 400) + " is not a folder",
+                      "for an archive write tar:FILE");
   if (!fd) return fd;
   if (wanted.name == "source") TRY(check_apart(fd->get(), target));
   return clone_tree(fd->get());
+}
+
+Result<UniqueFd> open_descriptor(const JobDescriptor& wanted, int target) {
+  switch (wanted.kind) {
+    case JobDescriptor::Kind::kProgram:
+      return sealed_copy(wanted.path);
+    case JobDescriptor::Kind::kArchive:
+      return open_archive(wanted.path);
+    case JobDescriptor::Kind::kMount:
+      break;
+  }
+  return open_mount(wanted, target);
 }
 
 // A job's words reach a terminal: nothing that it would obey, and not without end.
@@ -191,15 +208,16 @@ Result<std::vector<OpenDescriptor>> open_job(const InstallJob& job) {
       TRY_AS(target, base::open_at(AT_FDCWD, wanted.path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
     }
   if (!target) return make_error(Code::kInternal, "the job has no target");
-  for (const std::string& name : job.target_folders) TRY(base::make_dirs(target.get(), name, 0755));
+  // What the user named first: that is where mistakes are.
+  std::vector<JobDescriptor> descriptors = job.descriptors;
+  std::stable_partition(descriptors.begin(), descriptors.end(), is_users);
   std::vector<OpenDescriptor> open;
-  for (const JobDescriptor& wanted : job.descriptors) {
-    auto fd = wanted.kind == JobDescriptor::Kind::kProgram   ? sealed_copy(wanted.path)
-              : wanted.kind == JobDescriptor::Kind::kArchive ? open_archive(wanted.path)
-                                                             : open_mount(wanted, target.get());
+  for (const JobDescriptor& wanted : descriptors) {
+    auto fd = open_descriptor(wanted, target.get());
     if (!fd) return source_error(wanted, std::move(fd).error());
     open.push_back({wanted.name, *std::move(fd)});
   }
+  for (const std::string& name : job.target_folders) TRY(base::make_dirs(target.get(), name, 0755));
   return open;
 }
 

@@ -29,7 +29,8 @@ Status check_path(std::string_view path) {
   if (path.size() > kMaxPath) return make_error(Code::kInvalid, quoted(path) + " is too long");
   for (char c : path)
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
-      return make_error(Code::kInvalid, quoted(path) + " has a control character");
+      return make_error(Code::kInvalid, quoted(path) + " has a control character",
+                        "rename the file");
   for (const std::string& part : base::split(path, '/'))
     if (part == "." || part == "..")
       return make_error(Code::kInvalid, quoted(path) + " has " + quoted(part) + " in it",
@@ -103,7 +104,8 @@ Status parse_debian_option(std::string_view option, Source* source) {
     return {};
   }
   if (key == "mirror") {
-    if (!source->mirror.empty()) return make_error(Code::kInvalid, "mirror= is given twice");
+    if (!source->mirror.empty())
+      return make_error(Code::kInvalid, "mirror= is given twice", "give one");
     TRY(check_mirror(value));
     source->mirror = value;
     return {};

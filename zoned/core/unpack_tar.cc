@@ -98,6 +98,10 @@ base::Error write_failed(archive* a, const std::string& path) {
   int err = archive_errno(a);
   if (err == ENOSPC || err == EDQUOT) return write_error("write", err);
   std::string why = reason(a);
+  if (why.find("through symlink") != std::string::npos)
+    return make_error(Code::kInvalid,
+                      "member " + quoted(path, 200) + " passes through a symbolic link",
+                      "pack the tree anew; archives of whole trees have no such members");
   bool refused = err == kMisc || err == ELOOP || err == kBadFormat;
   return make_error(refused ? Code::kInvalid : Code::kIo,
                     "member " + quoted(path, 200) + ": " + why);
