@@ -84,7 +84,9 @@ base::Result<int> run_command(const Context& context, std::string_view method, j
   parameters["rows"] = tty ? size.ws_row : 0;
   parameters["columns"] = tty ? size.ws_col : 0;
   TRY_AS(Signals signals, Signals::block({SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH}));
-  TRY(client.start(method, std::move(parameters), /*more=*/false, {0, 1, 2}));
+  // With a pty of the zone the user's own terminal stays here.
+  std::vector<int> stdio = tty ? std::vector<int>{} : std::vector<int>{0, 1, 2};
+  TRY(client.start(method, std::move(parameters), /*more=*/false, stdio));
   std::array<pollfd, 2> polled = {{{client.fd(), POLLIN, 0}, {signals.fd(), POLLIN, 0}}};
   while (!client.has_reply()) {
     if (poll(polled.data(), polled.size(), -1) < 0 && errno != EINTR)

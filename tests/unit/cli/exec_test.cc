@@ -132,6 +132,7 @@ TEST_CASE("on a terminal the zone's pty is relayed, resized, and the terminal re
   json parameters;
   daemon.methods["Exec"] = [&](api::Call& call) {
     parameters = call.parameters;
+    CHECK(call.fds.empty());  // the user's terminal stays with the client
     std::vector<base::UniqueFd> fds = one(std::move(status_pipe.read_end));
     fds.push_back(std::move(zone.master));
     call.answer.reply({{"pid", 1}, {"status", 0}, {"pty", 1}}, std::move(fds));

@@ -130,6 +130,79 @@ TEST_CASE("list as JSON has exactly the members that scripts rely on, sorted by 
         "b     running  native  PUBLIC  default    7\n");
 }
 
+TEST_CASE("info shows the zone, its facts and its configuration") {
+  FakeDaemon daemon;
+  daemon.reply("Info", {{"zone", {{"name", "web"}, {"state", "installed"}, {"boots", 2},
+                                  {"exit", {{"kind", "signal"}, {"value", 9}}}}},
+                        {"config", "cpu-shares = 5\n"},
+                        {"facts", {{"tree", "/t"}, {"x", "a\x1b[2J"}}}});
+  auto outcome = daemon.zone({"info", "web"});
+  CHECK(outcome.status == 0);
+  CHECK(outcome.out ==
+        "name:         web\nstate:        installed\nlast end:     signal 9\nboots:        2\n"
+        "tree:         /t\nx:            a\\x1b[2J\n\ncpu-shares = 5\n");
+  CHECK(json::parse(daemon.zone({"info", "web", "--json"}).out)["facts"]["tree"] == "/t");
+}
+
+TEST_CASE("host shows each check with its fix, events one line each") {
+  FakeDaemon daemon;
+  daemon.reply("Host", {{"version", "1"}, {"kernel", "6.1"}, {"facts", {{"cpus", "2"}}},
+                        {"checks", {{{"subject", "ptys"}, {"state", "limited"},
+                                     {"detail", "4096"}, {"fix", "raise it"}}}}});
+  CHECK(daemon.zone({"host"}).out ==
+        "zoned 1 on 6.1\n\nSUBJECT  STATE    DETAIL\nptys     limited  4096\n"
+        "                  fix: raise it\n\nFACT  VALUE\ncpus  2\n");
+  daemon.methods["Events"] = [](api::Call& call) {
+    CHECK(call.more);
+    json event = {{"time", "T"}, {"zone", "web"}, {"kind", "booted"}, {"detail", "pid 7"}};
+    call.answer.next({{"event", event}});
+    event["detail"] = "";
+    call.answer.reply({{"event", event}});
+  };
+  CHECK(daemon.zone({"events"}).out == "T  web  booted  pid 7\nT  web  booted\n");
+  auto lines = base::split(daemon.zone({"events", "--json"}).out, '\n');
+  REQUIRE(lines.size() == 3);
+  CHECK(json::parse(lines[0])["detail"] == "pid 7");
+}
+
+TEST_CASE("edit replaces the configuration by what the editor left, and nothing if unchanged") {
+  FakeDaemon daemon;
+  daemon.reply("Export", {{"config", "cpu-shares = 5\n"}});
+  json configured;
+  daemon.methods["Configure"] = [&](api::Call& call) {
+    configured = call.parameters;
+    call.answer.reply({{"changes", json::array()}, {"warnings", json::array()}});
+  };
+  setenv("VISUAL", "sed -i s/5/7/", 1);
+  CHECK(daemon.zone({"edit", "web"}).status == 0);
+  CHECK(configured == json{{"name", "web"}, {"config", "cpu-shares = 7\n"}});
+  configured = nullptr;
+  setenv("VISUAL", "true", 1);
+  CHECK(daemon.zone({"edit", "web"}).err == "zone: zone 'web': nothing changed\n");
+  setenv("VISUAL", "false", 1);
+  CHECK(daemon.zone({"edit", "web"}).status == 1);
+  unsetenv("VISUAL");
+  CHECK(configured.is_null());
+}
+
+TEST_CASE("stat and pools print what the daemon tells") {
+  FakeDaemon daemon;
+  daemon.methods["Stat"] = [](api::Call& call) {
+    json reply = {{"zones", {{{"name", "web"}, {"cpu_used", 0.5}}}}, {"pools", json::array()}};
+    CHECK(call.more == (call.parameters["interval_ms"] != 0));
+    for (int i = 0; i < 5; ++i) call.answer.next(reply);
+    call.answer.reply(reply);
+  };
+  CHECK(daemon.zone({"stat"}).out.find("0.50") != std::string::npos);
+  auto lines = base::split(daemon.zone({"stat", "--json", "-i", "1", "-c", "3"}).out, '\n');
+  CHECK(lines.size() == 4);
+  CHECK(daemon.zone({"stat", "-i", "1ms"}).status == 1);
+  daemon.reply("PoolList", {{"pools", {{{"name", "p"}, {"shares", 3}, {"zones", 1},
+                                        {"running", 1}}}}});
+  CHECK(daemon.zone({"pool", "list"}).out ==
+        "NAME  SHARES  CPUS  ZONES  RUNNING\np          3  -         1        1\n");
+}
+
 TEST_CASE("create installs and boots in one step") {
   FakeDaemon daemon;
   json created, installed;
