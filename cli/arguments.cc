@@ -34,8 +34,8 @@ class Parser {
     if (result_.words.size() < grammar_.min_words)
       return make_error(Code::kInvalid, "too few arguments");
     if (result_.words.size() > grammar_.max_words)
-      return make_error(Code::kInvalid, "unexpected argument " +
-                                            base::quoted(result_.words[grammar_.max_words]));
+      return make_error(Code::kInvalid,
+                        "unexpected argument " + base::quoted(result_.words[grammar_.max_words]));
     return std::move(result_);
   }
 

@@ -20,8 +20,8 @@ void print_changes(const Context& context, const std::string& name, const json& 
   print_warnings(context, reply);
   for (const json& change : reply.value("changes", json::array())) {
     if (!bool_of(change, "live"))
-      note(context, "zone '" + name + "': " + shown(text_of(change, "key")) +
-                        " waits for the next boot");
+      note(context,
+           "zone '" + name + "': " + shown(text_of(change, "key")) + " waits for the next boot");
   }
 }
 

@@ -14,7 +14,7 @@ namespace cli {
 
 struct Context {
   std::string program = "zone";
-  std::string root;      // absolute or empty
+  std::string root;  // absolute or empty
   bool json = false;
   bool quiet = false;    // no notes, no warnings
   bool progress = true;  // bars, on a terminal

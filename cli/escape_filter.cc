@@ -22,8 +22,8 @@ bool bad_second(char lead, unsigned char second) {
 // DEC private modes that change only what is drawn: cursor keys, origin, wrap, blink, cursor,
 // alternate screens, bracketed paste.
 bool mode_allowed(std::string_view mode) {
-  constexpr std::array<std::string_view, 10> kModes = {"1",    "6",    "7",    "12",   "25",
-                                                       "47",   "1047", "1048", "1049", "2004"};
+  constexpr std::array<std::string_view, 10> kModes = {"1",  "6",    "7",    "12",   "25",
+                                                       "47", "1047", "1048", "1049", "2004"};
   return std::find(kModes.begin(), kModes.end(), mode) != kModes.end();
 }
 

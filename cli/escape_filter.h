@@ -26,10 +26,10 @@ class EscapeFilter {
   bool csi_allowed(char final) const;
 
   State state_ = State::kGround;
-  std::string pending_;   // CSI parameters or the bytes of a character
-  size_t expected_ = 0;   // bytes of the character
-  bool overlong_ = false; // a CSI sequence over the cap: dropped whole
-  bool bel_ends_ = false; // of a string: OSC
+  std::string pending_;    // CSI parameters or the bytes of a character
+  size_t expected_ = 0;    // bytes of the character
+  bool overlong_ = false;  // a CSI sequence over the cap: dropped whole
+  bool bel_ends_ = false;  // of a string: OSC
 };
 
 }  // namespace cli

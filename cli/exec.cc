@@ -124,8 +124,11 @@ Forward forward_to(pid_t pid) {
 }  // namespace
 
 base::Result<int> exec_in_zone(const Context& context, const ExecRequest& request) {
-  json parameters = {{"name", request.name}, {"argv", request.argv},       {"env", request.env},
-                     {"user", request.user}, {"workdir", request.workdir}};
+  json parameters = {{"name", request.name},
+                     {"argv", request.argv},
+                     {"env", request.env},
+                     {"user", request.user},
+                     {"workdir", request.workdir}};
   return run_command(context, "Exec", std::move(parameters), request.tty, [](const json& reply) {
     return forward_to(static_cast<pid_t>(int_of(reply, "pid", -1)));
   });
@@ -162,12 +165,9 @@ base::Result<int> run(const Context& context, const Arguments& arguments) {
   }
   bool tty = want_tty(arguments);
   json name = arguments.has("name") ? json(arguments.value("name")) : json();
-  json parameters = {{"name", name},
-                     {"config", config},
-                     {"assignments", arguments.values("set")},
-                     {"source", source},
-                     {"argv", arguments.command},
-                     {"env", environment(arguments, tty)}};
+  json parameters = {
+      {"name", name},     {"config", config},          {"assignments", arguments.values("set")},
+      {"source", source}, {"argv", arguments.command}, {"env", environment(arguments, tty)}};
   // The zone's first process passes signals on to the command.
   auto forward = [&context](const json& reply) -> Forward {
     return [&context, zone = text_of(reply, "name")](int signal) -> base::Status {

@@ -64,9 +64,8 @@ base::Result<int> for_each(const Context& context, const std::vector<std::string
     }
   }
   if (context.json) {
-    std::sort(results.begin(), results.end(), [](const json& a, const json& b) {
-      return text_of(a, "name") < text_of(b, "name");
-    });
+    std::sort(results.begin(), results.end(),
+              [](const json& a, const json& b) { return text_of(a, "name") < text_of(b, "name"); });
     print_json(results);
   }
   return ok ? 0 : 1;
@@ -75,8 +74,9 @@ base::Result<int> for_each(const Context& context, const std::vector<std::string
 base::Result<int> simple(const Context& context, const Arguments& arguments,
                          std::string_view method, const std::vector<std::string>& states) {
   TRY_AS(auto names, zone_names(context, arguments, arguments.words, states));
-  return for_each(context, names, method,
-                  [](const std::string& name) { return json{{"name", name}}; });
+  return for_each(context, names, method, [](const std::string& name) {
+    return json{{"name", name}};
+  });
 }
 
 }  // namespace
@@ -129,16 +129,15 @@ base::Status install_zone(const Context& context, const std::string& name,
   TRY_AS(api::Client client, context.connect());
   bool bar = context.progress && !context.quiet && !context.json && isatty(STDERR_FILENO) != 0;
   Progress progress(bar);
-  return client.call_more("Install", {{"name", name}, {"source", absolute}},
-                          [&](const api::Reply& reply) {
-                            auto done = std::max<int64_t>(int_of(reply.parameters, "done"), 0);
-                            auto total = std::max<int64_t>(int_of(reply.parameters, "total"), 0);
-                            if (reply.continues)
-                              progress.show(shown(text_of(reply.parameters, "stage")),
-                                            static_cast<uint64_t>(done),
-                                            static_cast<uint64_t>(total));
-                            return true;
-                          });
+  return client.call_more(
+      "Install", {{"name", name}, {"source", absolute}}, [&](const api::Reply& reply) {
+        auto done = std::max<int64_t>(int_of(reply.parameters, "done"), 0);
+        auto total = std::max<int64_t>(int_of(reply.parameters, "total"), 0);
+        if (reply.continues)
+          progress.show(shown(text_of(reply.parameters, "stage")), static_cast<uint64_t>(done),
+                        static_cast<uint64_t>(total));
+        return true;
+      });
 }
 
 base::Result<int> create(const Context& context, const Arguments& arguments) {

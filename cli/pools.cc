@@ -37,15 +37,17 @@ base::Result<int> pool_set(const Context& context, const Arguments& arguments) {
 base::Result<int> pool_list(const Context& context, const Arguments&) {
   TRY_AS(json reply, call(context, "PoolList", json::object()));
   json pools = reply.value("pools", json::array());
-  std::sort(pools.begin(), pools.end(), [](const json& a, const json& b) {
-    return text_of(a, "name") < text_of(b, "name");
-  });
+  std::sort(pools.begin(), pools.end(),
+            [](const json& a, const json& b) { return text_of(a, "name") < text_of(b, "name"); });
   if (context.json) {
     print_json(pools);
     return 0;
   }
-  Table table({{"NAME"}, {"SHARES", Table::Align::kRight}, {"CPUS"},
-               {"ZONES", Table::Align::kRight}, {"RUNNING", Table::Align::kRight}});
+  Table table({{"NAME"},
+               {"SHARES", Table::Align::kRight},
+               {"CPUS"},
+               {"ZONES", Table::Align::kRight},
+               {"RUNNING", Table::Align::kRight}});
   for (const json& pool : pools) {
     table.add({text_of(pool, "name"), std::to_string(int_of(pool, "shares")), cpus_of(pool),
                std::to_string(int_of(pool, "zones")), std::to_string(int_of(pool, "running"))});
@@ -62,10 +64,10 @@ base::Result<int> pool_info(const Context& context, const Arguments& arguments) 
   }
   json pool = reply.value("pool", json::object());
   std::string config = text_of(reply, "config");
-  print("name:    " + text_of(pool, "name") + "\nshares:  " +
-        std::to_string(int_of(pool, "shares")) + "\ncpus:    " + cpus_of(pool) + "\nzones:   " +
-        std::to_string(int_of(pool, "zones")) + "\nrunning: " +
-        std::to_string(int_of(pool, "running")) + "\n" +
+  print("name:    " + text_of(pool, "name") +
+        "\nshares:  " + std::to_string(int_of(pool, "shares")) + "\ncpus:    " + cpus_of(pool) +
+        "\nzones:   " + std::to_string(int_of(pool, "zones")) +
+        "\nrunning: " + std::to_string(int_of(pool, "running")) + "\n" +
         (config.empty() ? "" : "\n" + config + (config.ends_with('\n') ? "" : "\n")));
   return 0;
 }

@@ -10,8 +10,7 @@
 
 namespace cli {
 
-std::string progress_line(const std::string& stage, uint64_t done, uint64_t total,
-                          size_t columns) {
+std::string progress_line(const std::string& stage, uint64_t done, uint64_t total, size_t columns) {
   std::string line = stage;
   line.resize(std::max(line.size(), size_t{10}), ' ');
   if (total == 0) {

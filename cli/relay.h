@@ -24,17 +24,17 @@ class EscapeScanner {
 };
 
 struct RelayOptions {
-  int remote = -1;        // pty master or stream socket; becomes non-blocking
-  int status = -1;        // a status pipe: its line ends the relay; -1: none
-  bool pty = false;       // remote is a pty: window changes and the end of input are passed on
-  bool escape = false;    // "~." leaves
-  bool filter = false;    // EscapeFilter on the output
+  int remote = -1;      // pty master or stream socket; becomes non-blocking
+  int status = -1;      // a status pipe: its line ends the relay; -1: none
+  bool pty = false;     // remote is a pty: window changes and the end of input are passed on
+  bool escape = false;  // "~." leaves
+  bool filter = false;  // EscapeFilter on the output
 };
 
 struct RelayResult {
-  std::string status;   // what came from the status pipe
-  bool left = false;    // by "~."
-  int signal = 0;       // the signal that ended it, or 0
+  std::string status;  // what came from the status pipe
+  bool left = false;   // by "~."
+  int signal = 0;      // the signal that ended it, or 0
 };
 
 // The line of a status pipe, once poll(2) has reported it; empty at its end without one.

@@ -35,9 +35,8 @@ std::string exit_text(const json& zone) {
 base::Result<int> list(const Context& context, const Arguments& arguments) {
   TRY_AS(json reply, call(context, "List", {{"names", arguments.words}}));
   json zones = reply.value("zones", json::array());
-  std::sort(zones.begin(), zones.end(), [](const json& a, const json& b) {
-    return text_of(a, "name") < text_of(b, "name");
-  });
+  std::sort(zones.begin(), zones.end(),
+            [](const json& a, const json& b) { return text_of(a, "name") < text_of(b, "name"); });
   if (context.json) {
     json out = json::array();
     for (const json& zone : zones) out.push_back(listed(zone));

@@ -52,8 +52,8 @@ class ZonecfgSession {
 
   base::Status finish() {
     if (!translator_.open_resource().empty())
-      return make_error(Code::kInvalid, "resource " + base::quoted(translator_.open_resource()) +
-                                            " is not ended",
+      return make_error(Code::kInvalid,
+                        "resource " + base::quoted(translator_.open_resource()) + " is not ended",
                         "end");
     return commit();
   }
@@ -150,8 +150,7 @@ base::Result<int> zonecfg_interactive(const Context& context, const std::string&
 base::Result<int> zonecfg(Context context, std::span<const std::string> words) {
   static constexpr Option kOptions[] = {
       {"zone", 'z', "NAME", ""}, {"file", 'f', "FILE", ""}, {"root", 'R', "DIR", ""}};
-  TRY_AS(Arguments arguments,
-         parse_usage({kOptions, 0, Grammar::kNone, 0}, words, kZonecfgUsage));
+  TRY_AS(Arguments arguments, parse_usage({kOptions, 0, Grammar::kNone, 0}, words, kZonecfgUsage));
   if (!arguments.has("zone")) return make_error(Code::kInvalid, "no zone given", kZonecfgUsage);
   if (arguments.has("root")) context.root = arguments.value("root");
   std::string name = arguments.value("zone");
@@ -195,13 +194,12 @@ base::Result<int> zoneadm_list(const Context& context, const std::string& zone,
     rows.push_back({"0", "global", "running", "/", "native", "shared"});
   std::vector<std::string> uuids(rows.size());
   json zones = reply.value("zones", json::array());
-  std::sort(zones.begin(), zones.end(), [](const json& a, const json& b) {
-    return text_of(a, "name") < text_of(b, "name");
-  });
+  std::sort(zones.begin(), zones.end(),
+            [](const json& a, const json& b) { return text_of(a, "name") < text_of(b, "name"); });
   for (const json& one : zones) {
     std::string state = text_of(one, "state");
-    bool active = state == "running" || state == "ready" || state == "shutting_down" ||
-                  state == "down";
+    bool active =
+        state == "running" || state == "ready" || state == "shutting_down" || state == "down";
     bool wanted = active || !zone.empty() || arguments.has("configured") ||
                   (arguments.has("installed") && state == "installed");
     if (!wanted) continue;
@@ -243,8 +241,7 @@ base::Result<int> zoneadm_install(const Context& context, const std::string& zon
 
 base::Result<int> zoneadm(Context context, std::span<const std::string> words) {
   static constexpr Option kOptions[] = {{"zone", 'z', "NAME", ""}, {"root", 'R', "DIR", ""}};
-  TRY_AS(Arguments arguments,
-         parse_usage({kOptions, 0, Grammar::kNone, 0}, words, kZoneadmUsage));
+  TRY_AS(Arguments arguments, parse_usage({kOptions, 0, Grammar::kNone, 0}, words, kZoneadmUsage));
   if (arguments.has("root")) context.root = arguments.value("root");
   if (arguments.command.empty()) return make_error(Code::kInvalid, "no verb given", kZoneadmUsage);
   std::string verb = arguments.command[0];

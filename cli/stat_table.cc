@@ -15,9 +15,8 @@ using nlohmann::json;
 
 json sorted(const json& reply, const char* member) {
   json list = reply.value(member, json::array());
-  std::sort(list.begin(), list.end(), [](const json& a, const json& b) {
-    return text_of(a, "name") < text_of(b, "name");
-  });
+  std::sort(list.begin(), list.end(),
+            [](const json& a, const json& b) { return text_of(a, "name") < text_of(b, "name"); });
   return list;
 }
 
@@ -35,8 +34,14 @@ std::string size(const json& object, const char* member) {
 constexpr auto kRight = Table::Align::kRight;
 
 std::string pool_table(const json& pools) {
-  Table table({{"POOL"}, {"ZONES", kRight}, {"SHARES", kRight}, {"CPU", kRight},
-               {"SHARE", kRight}, {"ENTITLED", kRight}, {"USED", kRight}, {"MEMORY", kRight},
+  Table table({{"POOL"},
+               {"ZONES", kRight},
+               {"SHARES", kRight},
+               {"CPU", kRight},
+               {"SHARE", kRight},
+               {"ENTITLED", kRight},
+               {"USED", kRight},
+               {"MEMORY", kRight},
                {"PROCS", kRight}});
   for (const json& pool : pools) {
     table.add({text_of(pool, "name"), std::to_string(int_of(pool, "zones")),
@@ -49,9 +54,18 @@ std::string pool_table(const json& pools) {
 }
 
 std::string zone_table(const json& zones) {
-  Table table({{"ZONE"}, {"CPU", kRight}, {"SHARE", kRight}, {"ENTITLED", kRight},
-               {"USED", kRight}, {"MEMORY", kRight}, {"LIMIT", kRight}, {"PROCS", kRight},
-               {"READ", kRight}, {"WRITE", kRight}, {"RX", kRight}, {"TX", kRight}});
+  Table table({{"ZONE"},
+               {"CPU", kRight},
+               {"SHARE", kRight},
+               {"ENTITLED", kRight},
+               {"USED", kRight},
+               {"MEMORY", kRight},
+               {"LIMIT", kRight},
+               {"PROCS", kRight},
+               {"READ", kRight},
+               {"WRITE", kRight},
+               {"RX", kRight},
+               {"TX", kRight}});
   for (const json& zone : zones) {
     table.add({text_of(zone, "name"), seconds(number_of(zone, "cpu_seconds")),
                percent(number_of(zone, "cpu_share")), cpus(number_of(zone, "cpu_entitled")),
@@ -70,10 +84,9 @@ std::string stat_tables(const json& reply) {
 }
 
 json stat_json(const json& reply) {
-  constexpr std::array kMembers = {"name",           "cpu_seconds",   "cpu_share",
-                                   "cpu_entitled",   "cpu_used",      "memory_bytes",
-                                   "processes",      "io_read_bytes", "io_write_bytes",
-                                   "net_rx_bytes",   "net_tx_bytes"};
+  constexpr std::array kMembers = {"name",           "cpu_seconds",  "cpu_share",   "cpu_entitled",
+                                   "cpu_used",       "memory_bytes", "processes",   "io_read_bytes",
+                                   "io_write_bytes", "net_rx_bytes", "net_tx_bytes"};
   json out;
   for (const char* kind : {"zones", "pools"}) {
     out[kind] = sorted(reply, kind);

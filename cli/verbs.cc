@@ -83,8 +83,12 @@ constexpr Grammar several(std::span<const Option> options) { return {options, 0,
 constexpr Verb kVerbs[] = {
     {"create", "NAME [--brand BRAND] [-f FILE] [--set KEY=VALUE]... [--from SOURCE] [--boot]",
      "configure a zone; install and boot it too", "Zones", named(kCreate), create},
-    {"install", "NAME... --from SOURCE", "give a zone its tree", "Zones",
-     {kInstall, 1, UINT_MAX}, install},
+    {"install",
+     "NAME... --from SOURCE",
+     "give a zone its tree",
+     "Zones",
+     {kInstall, 1, UINT_MAX},
+     install},
     {"boot", "NAME... | --all", "start zones", "Zones", several(kAll), boot},
     {"shutdown", "[-t TIME] NAME... | --all", "let zones end by themselves", "Zones",
      several(kShutdown), shutdown},
@@ -93,11 +97,21 @@ constexpr Verb kVerbs[] = {
     {"uninstall", "NAME... | --all", "remove the trees of zones", "Zones", several(kAll),
      uninstall},
     {"delete", "[-F] NAME... | --all", "remove zones", "Zones", several(kDelete), remove},
-    {"run", "[--from SOURCE] [--name NAME] [-f FILE] [--set KEY=VALUE]... [-e KEY=VALUE]... [-tT] "
-            "[--rm] [--] CMD...",
-     "run one command in a zone of its own", "Inside", {kRun, 0, UINT_MAX, 0}, run, kExecFailed},
-    {"exec", "NAME [-u USER] [-e KEY=VALUE]... [-w DIR] [-tT] [--] CMD...",
-     "run a command in a running zone", "Inside", {kExec, 1, UINT_MAX, 1}, exec, kExecFailed},
+    {"run",
+     "[--from SOURCE] [--name NAME] [-f FILE] [--set KEY=VALUE]... [-e KEY=VALUE]... [-tT] "
+     "[--rm] [--] CMD...",
+     "run one command in a zone of its own",
+     "Inside",
+     {kRun, 0, UINT_MAX, 0},
+     run,
+     kExecFailed},
+    {"exec",
+     "NAME [-u USER] [-e KEY=VALUE]... [-w DIR] [-tT] [--] CMD...",
+     "run a command in a running zone",
+     "Inside",
+     {kExec, 1, UINT_MAX, 1},
+     exec,
+     kExecFailed},
     {"login", "NAME [-u USER] [-e KEY=VALUE]... [-tT]", "a user's shell in a running zone",
      "Inside", named(kLogin), login, kExecFailed},
     {"console", "NAME", "the zone's console; ~. leaves", "Inside", named(), console},
@@ -114,9 +128,17 @@ constexpr Verb kVerbs[] = {
     {"edit", "NAME", "edit the configuration", "Configuration", named(), edit},
     {"verify", "NAME... | --all | -f FILE [NAME]", "check configurations", "Configuration",
      several(kVerify), verify},
-    {"pool create", "NAME [KEY=VALUE]...", "make a pool", "Pools", {kPool, 1, UINT_MAX},
+    {"pool create",
+     "NAME [KEY=VALUE]...",
+     "make a pool",
+     "Pools",
+     {kPool, 1, UINT_MAX},
      pool_create},
-    {"pool set", "NAME KEY=VALUE...", "change a pool, live", "Pools", {kPool, 1, UINT_MAX},
+    {"pool set",
+     "NAME KEY=VALUE...",
+     "change a pool, live",
+     "Pools",
+     {kPool, 1, UINT_MAX},
      pool_set},
     {"pool list", "", "pools and their shares", "Pools", {{}, 0, 0}, pool_list},
     {"pool info", "NAME", "all about one pool", "Pools", named(), pool_info},
@@ -168,10 +190,10 @@ base::Error unknown_verb(std::span<const std::string> words) {
     return make_error(Code::kInvalid, "pool needs a verb", "one of " + base::join(known, ", "));
   const std::string& word = group ? words[1] : words[0];
   std::string near = base::nearest(word, known);
-  return make_error(Code::kInvalid,
-                    "unknown verb " + base::quoted(group ? "pool " + word : word),
-                    near.empty() ? "zone --help lists the verbs"
-                                 : "did you mean " + std::string(group ? "pool " : "") + near + "?");
+  return make_error(Code::kInvalid, "unknown verb " + base::quoted(group ? "pool " + word : word),
+                    near.empty()
+                        ? "zone --help lists the verbs"
+                        : "did you mean " + std::string(group ? "pool " : "") + near + "?");
 }
 
 base::Status apply_global(const Arguments& arguments, Context* context) {

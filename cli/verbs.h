@@ -25,7 +25,7 @@ struct Verb {
   std::string_view group;  // heading in the help
   Grammar grammar;         // without the global options
   Handler handler;
-  int failure = kFailed;   // exit status of an error
+  int failure = kFailed;  // exit status of an error
 };
 
 std::span<const Verb> verbs();

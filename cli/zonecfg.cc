@@ -214,8 +214,7 @@ ZonecfgStep plain(Kind kind) {
 }  // namespace
 
 base::Error ZonecfgTranslator::fault(const std::string& what, std::string hint) const {
-  return make_error(Code::kInvalid, "line " + std::to_string(line_) + ": " + what,
-                    std::move(hint));
+  return make_error(Code::kInvalid, "line " + std::to_string(line_) + ": " + what, std::move(hint));
 }
 
 base::Result<std::vector<ZonecfgStep>> ZonecfgTranslator::line(std::string_view text) {
@@ -324,13 +323,12 @@ base::Status ZonecfgTranslator::add(const Words& words) {
   return {};
 }
 
-base::Status ZonecfgTranslator::set_in_resource(const std::string& name,
-                                                const std::string& value) {
+base::Status ZonecfgTranslator::set_in_resource(const std::string& name, const std::string& value) {
   const Resource* resource = find(kResources, resource_);
   if (find(resource->properties, name) == nullptr)
-    return fault("unknown property " + base::quoted(name) + " of resource " +
-                     base::quoted(resource_),
-                 near_hint(name, resource->properties));
+    return fault(
+        "unknown property " + base::quoted(name) + " of resource " + base::quoted(resource_),
+        near_hint(name, resource->properties));
   values_[name] = value;
   return {};
 }

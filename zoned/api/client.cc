@@ -56,8 +56,7 @@ base::Status Client::start(std::string_view method, nlohmann::json parameters, b
   TRY(writer.push(to_text(call), std::move(copies)));
   auto sent = writer.flush(socket_.get());
   // A daemon that refuses has written why before it closed.
-  if (!sent && sent.error().sys_errno != EPIPE)
-    return std::move(sent).error().context("zoned");
+  if (!sent && sent.error().sys_errno != EPIPE) return std::move(sent).error().context("zoned");
   return {};
 }
 

@@ -19,10 +19,10 @@
 
 namespace api {
 
-inline constexpr size_t kMaxCallBytes = 1 << 20;      // a message from a client
-inline constexpr size_t kMaxReplyBytes = 16 << 20;    // a message from the daemon
-inline constexpr size_t kMaxQueuedBytes = 4 << 20;    // replies that the peer has not read
-inline constexpr size_t kMaxClientFds = 3;            // descriptors with one call
+inline constexpr size_t kMaxCallBytes = 1 << 20;    // a message from a client
+inline constexpr size_t kMaxReplyBytes = 16 << 20;  // a message from the daemon
+inline constexpr size_t kMaxQueuedBytes = 4 << 20;  // replies that the peer has not read
+inline constexpr size_t kMaxClientFds = 3;          // descriptors with one call
 inline constexpr size_t kMaxReplyFds = 8;
 
 struct Frame {

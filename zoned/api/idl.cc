@@ -152,8 +152,8 @@ class Parser {
     for (const Fields* fields : all) {
       for (const Field& field : *fields) {
         if (field.type.kind == Type::Kind::kNamed && !interface.types.contains(field.type.name))
-          return make_error(Code::kInvalid, "interface: type " + base::quoted(field.type.name) +
-                                                " is not defined");
+          return make_error(Code::kInvalid,
+                            "interface: type " + base::quoted(field.type.name) + " is not defined");
       }
     }
     return {};
@@ -242,8 +242,7 @@ std::optional<BadMember> unwrap(const Item& item, std::vector<Item>* items) {
     case Type::Wrapper::kMap:
       if (!value.is_object()) return BadMember{item.path, "not an object"};
       for (auto it = value.begin(); it != value.end(); ++it) {
-        if (it.key().find('\0') != std::string::npos)
-          return BadMember{item.path, "holds a NUL"};
+        if (it.key().find('\0') != std::string::npos) return BadMember{item.path, "holds a NUL"};
         items->push_back({&it.value(), item.type, inner, item.path + "." + it.key()});
       }
       return std::nullopt;

@@ -88,9 +88,8 @@ void Answer::on_close(std::function<void()> callback) const {
   }
 }
 
-base::Result<std::unique_ptr<Server>> Server::create(base::EventLoop* loop,
-                                                     base::UniqueFd listener, Handler handler,
-                                                     Options options) {
+base::Result<std::unique_ptr<Server>> Server::create(base::EventLoop* loop, base::UniqueFd listener,
+                                                     Handler handler, Options options) {
   std::unique_ptr<Server> server(
       new Server(loop, std::move(listener), std::move(handler), options));
   TRY_AS(server->interface_, parse_interface(interface_text()));
@@ -168,9 +167,8 @@ base::Status Server::adopt(base::UniqueFd socket) {
 
 void Server::on_event(const ConnectionPtr& watched, uint32_t events) {
   ConnectionPtr connection = watched;  // close() destroys the callback that holds `watched`
-  if ((events & EPOLLERR) != 0 || ((events & EPOLLHUP) != 0 && (connection->busy ||
-                                                                connection->eof ||
-                                                                connection->failed))) {
+  if ((events & EPOLLERR) != 0 ||
+      ((events & EPOLLHUP) != 0 && (connection->busy || connection->eof || connection->failed))) {
     close(connection);
     return;
   }
@@ -314,8 +312,7 @@ void Server::watch_incomplete(const ConnectionPtr& connection) {
   connection->incomplete_listed = true;
   incomplete_.emplace(connection->incomplete_since + options_.incomplete_timeout, connection);
   if (incomplete_timer_ == 0) {
-    incomplete_timer_ =
-        loop_->after(options_.incomplete_timeout, [this] { drop_incomplete(); });
+    incomplete_timer_ = loop_->after(options_.incomplete_timeout, [this] { drop_incomplete(); });
   }
 }
 

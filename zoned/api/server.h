@@ -58,9 +58,9 @@ class Answer {
 };
 
 struct Call {
-  base::Peer peer;            // as of connect(2)
-  std::string method;         // "List": a method of io.zoned
-  nlohmann::json parameters;  // checked
+  base::Peer peer;                  // as of connect(2)
+  std::string method;               // "List": a method of io.zoned
+  nlohmann::json parameters;        // checked
   std::vector<base::UniqueFd> fds;  // at most kMaxClientFds, unchecked
   bool more = false;
   Answer answer;
@@ -97,7 +97,9 @@ class Server {
   using Clock = base::EventLoop::Clock;
 
   Server(base::EventLoop* loop, base::UniqueFd listener, Handler handler, Options options)
-      : loop_(loop), listener_(std::move(listener)), handler_(std::move(handler)),
+      : loop_(loop),
+        listener_(std::move(listener)),
+        handler_(std::move(handler)),
         options_(options) {}
   void accept_some();
   void shed_one();

@@ -24,8 +24,8 @@ api::Interface test_interface() {
 // "path: why", or "" when the parameters pass.
 std::string check(const char* method, const std::string& text) {
   api::Interface interface = test_interface();
-  auto bad = api::check_members(interface, interface.methods.at(method).parameters,
-                                json::parse(text));
+  auto bad =
+      api::check_members(interface, interface.methods.at(method).parameters, json::parse(text));
   return bad ? bad->path + ": " + bad->why : "";
 }
 

@@ -27,18 +27,17 @@ TEST_CASE("a call without parameters has empty ones") {
 }
 
 TEST_CASE("malformed calls are refused") {
-  auto text = GENERATE(as<std::string>{}, "", "{", "[]", "null", "\"x\"", "{}", "{\"method\":1}",
-                       R"({"method":""})", R"({"method":"a","parameters":[]})",
-                       R"({"method":"a","more":1})", R"({"method":"a","oneway":"true"})",
-                       R"({"method":"a","extra":1})", R"({"method":"a"} {})",
-                       R"({"method":"a",})", R"({"method":"a","method":"b"})",
-                       R"({"method":"a","parameters":{"x":1,"x":2}})",
-                       R"({"method":"a","parameters":{"y":{"x":1,"x":2}}})",
-                       "{\"method\":\"\xff\"}", "{\"method\":\"\xc0\x80\"}",
-                       "{\"method\":\"\xed\xa0\x80\"}", R"({"method":"\ud800"})",
-                       "{\"method\":\"a\nb\"}", R"({"method":"a","parameters":{"x":01}})",
-                       R"({"method":"a","parameters":{"x":NaN}})",
-                       R"({"method":"a","parameters":{"x":1e999}})", "// x\n{\"method\":\"a\"}");
+  auto text = GENERATE(
+      as<std::string>{}, "", "{", "[]", "null", "\"x\"", "{}", "{\"method\":1}", R"({"method":""})",
+      R"({"method":"a","parameters":[]})", R"({"method":"a","more":1})",
+      R"({"method":"a","oneway":"true"})", R"({"method":"a","extra":1})", R"({"method":"a"} {})",
+      R"({"method":"a",})", R"({"method":"a","method":"b"})",
+      R"({"method":"a","parameters":{"x":1,"x":2}})",
+      R"({"method":"a","parameters":{"y":{"x":1,"x":2}}})", "{\"method\":\"\xff\"}",
+      "{\"method\":\"\xc0\x80\"}", "{\"method\":\"\xed\xa0\x80\"}", R"({"method":"\ud800"})",
+      "{\"method\":\"a\nb\"}", R"({"method":"a","parameters":{"x":01}})",
+      R"({"method":"a","parameters":{"x":NaN}})", R"({"method":"a","parameters":{"x":1e999}})",
+      "// x\n{\"method\":\"a\"}");
   INFO(text);
   auto parsed = api::parse_call(text);
   REQUIRE_FALSE(parsed.ok());
@@ -72,7 +71,8 @@ TEST_CASE("an error survives the way through a reply") {
 }
 
 TEST_CASE("errors of org.varlink.service become readable errors") {
-  auto back = api::error_of(api::service_error(api::kInvalidParameter, "parameter", "name: missing"));
+  auto back =
+      api::error_of(api::service_error(api::kInvalidParameter, "parameter", "name: missing"));
   CHECK(back.code == base::Code::kInvalid);
   CHECK(back.message == "invalid parameter 'name: missing'");
   back = api::error_of(api::service_error(api::kMethodNotFound, "method", "io.zoned.X"));

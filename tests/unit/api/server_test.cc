@@ -83,8 +83,9 @@ TEST_CASE_METHOD(Fixture, "pipelined calls are answered in order, one at a time"
   turn();
   REQUIRE(calls.size() == 3);
   calls[2].answer.reply({{"n", 2}});
-  CHECK(drain(client) == "{\"parameters\":{\"n\":0}}\0{\"parameters\":{\"n\":1}}\0"
-                         "{\"parameters\":{\"n\":2}}\0"s);
+  CHECK(drain(client) ==
+        "{\"parameters\":{\"n\":0}}\0{\"parameters\":{\"n\":1}}\0"
+        "{\"parameters\":{\"n\":2}}\0"s);
 }
 
 TEST_CASE_METHOD(Fixture, "thousands of pipelined calls answered at once use no stack") {
@@ -204,8 +205,9 @@ TEST_CASE_METHOD(Fixture, "a client that has shut its sending side still gets it
   CHECK(server->connections() == 0);
 }
 
-TEST_CASE_METHOD(Fixture, "a peer that never reads is dropped at the cap, and the daemon's own "
-                          "callbacks run from the loop") {
+TEST_CASE_METHOD(Fixture,
+                 "a peer that never reads is dropped at the cap, and the daemon's own "
+                 "callbacks run from the loop") {
   start();
   auto client = connect();
   send_message(client, R"({"method":"io.zoned.Events","more":true})");
@@ -336,18 +338,19 @@ TEST_CASE_METHOD(Fixture, "the client library talks to the server") {
   base::Error failed, invalid;
   size_t fds = 0;
   std::thread other([&] {  // Catch2's checks belong to the main thread
-    auto status = client.call_more("Install", {{"name", "a"}, {"source", "dir:/"}},
-                                   [&](api::Reply reply) {
-                                     stages.push_back(reply.parameters["stage"]);
-                                     return true;
-                                   });
+    auto status =
+        client.call_more("Install", {{"name", "a"}, {"source", "dir:/"}}, [&](api::Reply reply) {
+          stages.push_back(reply.parameters["stage"]);
+          return true;
+        });
     streamed = status.ok();
     auto first = client.call("Boot", {{"name", "x"}});
     if (!first) failed = first.error();
     auto second = client.call("Boot", {{"nam", "x"}});
     if (!second) invalid = second.error();
-    json exec = {{"name", "a"}, {"argv", json::array()}, {"env", json::array()}, {"user", ""},
-                 {"workdir", ""}, {"tty", false}, {"rows", 0}, {"columns", 0}};
+    json exec = {{"name", "a"}, {"argv", json::array()}, {"env", json::array()},
+                 {"user", ""},  {"workdir", ""},         {"tty", false},
+                 {"rows", 0},   {"columns", 0}};
     auto reply = client.call("Exec", exec, {0, 1, 2});
     if (reply) fds = reply->fds.size();
     done = true;
@@ -369,9 +372,9 @@ TEST_CASE("connections are accepted at a listening socket") {
   auto loop = take(base::EventLoop::create());
   auto dir = take(base::open_at(AT_FDCWD, folder, O_PATH | O_DIRECTORY));
   auto listener = take(base::listen_unix(dir.get(), "zoned.sock", SOCK_STREAM));
-  auto server = take(api::Server::create(
-      loop.get(), std::move(listener),
-      [](api::Call call) { call.answer.reply(json::object()); }, {}));
+  auto server =
+      take(api::Server::create(loop.get(), std::move(listener),
+                               [](api::Call call) { call.answer.reply(json::object()); }, {}));
   std::vector<base::UniqueFd> clients;
   for (int i = 0; i < 300; ++i)
     clients.push_back(take(base::connect_unix(dir.get(), "zoned.sock", SOCK_STREAM)));

@@ -36,9 +36,9 @@ struct Fixture {
   void start(api::Server::Options options = {}) {
     auto pair = take(base::socket_pair(SOCK_STREAM));  // never readable: stands for a listener
     keep = std::move(pair.second);
-    server = take(api::Server::create(loop.get(), std::move(pair.first),
-                                      [this](api::Call call) { handler(std::move(call)); },
-                                      options));
+    server = take(api::Server::create(
+        loop.get(), std::move(pair.first), [this](api::Call call) { handler(std::move(call)); },
+        options));
   }
 
   base::UniqueFd connect() {
@@ -48,8 +48,7 @@ struct Fixture {
   }
 
   void turn(int rounds = 4) {
-    for (int i = 0; i < rounds; ++i)
-      REQUIRE(loop->run_once(std::chrono::milliseconds(0)).ok());
+    for (int i = 0; i < rounds; ++i) REQUIRE(loop->run_once(std::chrono::milliseconds(0)).ok());
   }
 
   static void send(const base::UniqueFd& socket, std::string_view text) {

@@ -71,8 +71,7 @@ TEST_CASE("exec hands its own stdio over and exits as the command did") {
     CHECK(write(call.fds[1].get(), "from the zone", 13) == 13);
     Pipe status_pipe;
     CHECK(base::write_all(status_pipe.write_end.get(), line).ok());
-    call.answer.reply({{"pid", getpid()}, {"status", 0}},
-                      one(std::move(status_pipe.read_end)));
+    call.answer.reply({{"pid", getpid()}, {"status", 0}}, one(std::move(status_pipe.read_end)));
   };
   auto outcome = daemon.zone({"exec", "web", "-u", "www", "ls", "-l"});
   CHECK(outcome.status == status);

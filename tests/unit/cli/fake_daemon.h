@@ -46,8 +46,8 @@ class FakeDaemon {
     run_ = take(base::make_dirs(AT_FDCWD, root_ + "/run"));
     loop_ = take(base::EventLoop::create());
     auto listener = take(base::listen_unix(run_.get(), "zoned.sock", SOCK_STREAM));
-    server_ = take(api::Server::create(
-        loop_.get(), std::move(listener), [this](api::Call call) { answer(std::move(call)); }, {}));
+    server_ = take(api::Server::create(loop_.get(), std::move(listener),
+                                       [this](api::Call call) { answer(std::move(call)); }, {}));
   }
   ~FakeDaemon() {
     server_.reset();
@@ -75,8 +75,8 @@ class FakeDaemon {
     cli::Context context;
     context.program = program;
     context.root = root_;
-    int status = program == "zone" ? cli::run_zone(context, words)
-                                   : cli::run_solaris(context, words);
+    int status =
+        program == "zone" ? cli::run_zone(context, words) : cli::run_solaris(context, words);
     fflush(stdout);
     _exit(status);
   }

@@ -40,8 +40,12 @@ TEST_CASE("a progress line shows part and total, or a count, within the width") 
 
 TEST_CASE("stat tables are sorted and show entitlement beside use") {
   json reply = {{"zones",
-                 {{{"name", "b"}, {"cpu_seconds", 12.5}, {"cpu_share", 0.25},
-                   {"cpu_entitled", 1.5}, {"cpu_used", 0.5}, {"memory_bytes", 1 << 20},
+                 {{{"name", "b"},
+                   {"cpu_seconds", 12.5},
+                   {"cpu_share", 0.25},
+                   {"cpu_entitled", 1.5},
+                   {"cpu_used", 0.5},
+                   {"memory_bytes", 1 << 20},
                    {"processes", 3}},
                   {{"name", "a"}}}},
                 {"pools", {{{"name", "web"}, {"shares", 3}, {"zones", 2}}}}};
@@ -56,9 +60,9 @@ TEST_CASE("stat as JSON has every member for each zone and pool") {
                              {"pools", {{{"name", "p"}}}}});
   CHECK(out["zones"][0]["name"] == "a");
   CHECK(out["zones"][1]["cpu_used"] == 0.5);
-  for (const char* member : {"cpu_seconds", "cpu_share", "cpu_entitled", "cpu_used",
-                             "memory_bytes", "processes", "io_read_bytes", "io_write_bytes",
-                             "net_rx_bytes", "net_tx_bytes"}) {
+  for (const char* member :
+       {"cpu_seconds", "cpu_share", "cpu_entitled", "cpu_used", "memory_bytes", "processes",
+        "io_read_bytes", "io_write_bytes", "net_rx_bytes", "net_tx_bytes"}) {
     CAPTURE(member);
     CHECK(out["zones"][0].contains(member));
     CHECK(out["pools"][0].contains(member));

@@ -43,9 +43,8 @@ TEST_CASE("the manual page has each verb with its options, and no other") {
       CHECK(page.find("Fl -" + std::string(option.name)) != std::string::npos);
       if (option.letter == 0 || option.letter == 'a') continue;
       bool bundled = option.letter == 't' || option.letter == 'T';
-      bool letter =
-          in_page[name].find(std::string("Fl ") + option.letter) != std::string::npos ||
-          (bundled && in_page[name].find("Fl tT") != std::string::npos);
+      bool letter = in_page[name].find(std::string("Fl ") + option.letter) != std::string::npos ||
+                    (bundled && in_page[name].find("Fl tT") != std::string::npos);
       CHECK(letter);
     }
   }
@@ -61,9 +60,9 @@ TEST_CASE("the usage of each verb names each of its options") {
     for (const cli::Option& option : verb.grammar.options) {
       CAPTURE(verb.name, option.name);
       bool named = usage.find("--" + std::string(option.name)) != std::string::npos ||
-                   (option.letter != 0 && (usage.find(std::string("-") + option.letter) !=
-                                               std::string::npos ||
-                                           usage.find("-tT") != std::string::npos)) ||
+                   (option.letter != 0 &&
+                    (usage.find(std::string("-") + option.letter) != std::string::npos ||
+                     usage.find("-tT") != std::string::npos)) ||
                    verb.name.starts_with("pool ");
       CHECK(named);
       CHECK_FALSE(option.help.empty());
@@ -110,9 +109,9 @@ TEST_CASE("without a daemon every verb says how to start one") {
 TEST_CASE("list as JSON has exactly the members that scripts rely on, sorted by name") {
   FakeDaemon daemon;
   auto zone = [](const char* name) {
-    return json{{"name", name},       {"state", "running"}, {"brand", "native"},
-                {"label", "PUBLIC"},  {"pool", "default"},  {"pid", 7},
-                {"id", "abc"},        {"boots", 1},         {"ephemeral", false}};
+    return json{{"name", name},      {"state", "running"}, {"brand", "native"},
+                {"label", "PUBLIC"}, {"pool", "default"},  {"pid", 7},
+                {"id", "abc"},       {"boots", 1},         {"ephemeral", false}};
   };
   json second = zone("a");
   second.erase("pid");
@@ -120,8 +119,13 @@ TEST_CASE("list as JSON has exactly the members that scripts rely on, sorted by 
   auto outcome = daemon.zone({"list", "--json"});
   json out = json::parse(outcome.out);
   REQUIRE(out.size() == 2);
-  CHECK(out[0] == json{{"name", "a"}, {"state", "running"}, {"brand", "native"},
-                       {"label", "PUBLIC"}, {"pool", "default"}, {"pid", nullptr}, {"id", "abc"}});
+  CHECK(out[0] == json{{"name", "a"},
+                       {"state", "running"},
+                       {"brand", "native"},
+                       {"label", "PUBLIC"},
+                       {"pool", "default"},
+                       {"pid", nullptr},
+                       {"id", "abc"}});
   CHECK(out[1]["pid"] == 7);
   outcome = daemon.zone({"list"});
   CHECK(outcome.out ==
@@ -132,8 +136,11 @@ TEST_CASE("list as JSON has exactly the members that scripts rely on, sorted by 
 
 TEST_CASE("info shows the zone, its facts and its configuration") {
   FakeDaemon daemon;
-  daemon.reply("Info", {{"zone", {{"name", "web"}, {"state", "installed"}, {"boots", 2},
-                                  {"exit", {{"kind", "signal"}, {"value", 9}}}}},
+  daemon.reply("Info", {{"zone",
+                         {{"name", "web"},
+                          {"state", "installed"},
+                          {"boots", 2},
+                          {"exit", {{"kind", "signal"}, {"value", 9}}}}},
                         {"config", "cpu-shares = 5\n"},
                         {"facts", {{"tree", "/t"}, {"x", "a\x1b[2J"}}}});
   auto outcome = daemon.zone({"info", "web"});
@@ -146,9 +153,13 @@ TEST_CASE("info shows the zone, its facts and its configuration") {
 
 TEST_CASE("host shows each check with its fix, events one line each") {
   FakeDaemon daemon;
-  daemon.reply("Host", {{"version", "1"}, {"kernel", "6.1"}, {"facts", {{"cpus", "2"}}},
-                        {"checks", {{{"subject", "ptys"}, {"state", "limited"},
-                                     {"detail", "4096"}, {"fix", "raise it"}}}}});
+  daemon.reply(
+      "Host",
+      {{"version", "1"},
+       {"kernel", "6.1"},
+       {"facts", {{"cpus", "2"}}},
+       {"checks",
+        {{{"subject", "ptys"}, {"state", "limited"}, {"detail", "4096"}, {"fix", "raise it"}}}}});
   CHECK(daemon.zone({"host"}).out ==
         "zoned 1 on 6.1\n\nSUBJECT  STATE    DETAIL\nptys     limited  4096\n"
         "                  fix: raise it\n\nFACT  VALUE\ncpus  2\n");
@@ -197,8 +208,8 @@ TEST_CASE("stat and pools print what the daemon tells") {
   auto lines = base::split(daemon.zone({"stat", "--json", "-i", "1", "-c", "3"}).out, '\n');
   CHECK(lines.size() == 4);
   CHECK(daemon.zone({"stat", "-i", "1ms"}).status == 1);
-  daemon.reply("PoolList", {{"pools", {{{"name", "p"}, {"shares", 3}, {"zones", 1},
-                                        {"running", 1}}}}});
+  daemon.reply("PoolList",
+               {{"pools", {{{"name", "p"}, {"shares", 3}, {"zones", 1}, {"running", 1}}}}});
   CHECK(daemon.zone({"pool", "list"}).out ==
         "NAME  SHARES  CPUS  ZONES  RUNNING\np          3  -         1        1\n");
 }
@@ -217,14 +228,14 @@ TEST_CASE("create installs and boots in one step") {
     call.answer.reply({{"stage", "done"}, {"done", 2}, {"total", 2}});
   };
   daemon.reply("Boot", {{"zone", {{"name", "web"}}}, {"warnings", json::array()}});
-  auto outcome = daemon.zone({"create", "web", "--set", "cpu-shares=2", "--from", "dir:/tree",
-                              "--boot", "-f", "-"},
-                             "pool = \"web\"\n");
+  auto outcome = daemon.zone(
+      {"create", "web", "--set", "cpu-shares=2", "--from", "dir:/tree", "--boot", "-f", "-"},
+      "pool = \"web\"\n");
   INFO(outcome.err);
   CHECK(outcome.status == 0);
   CHECK(daemon.called == std::vector<std::string>{"Create", "Install", "Boot"});
-  CHECK(created == json{{"name", "web"}, {"config", "pool = \"web\"\n"},
-                        {"assignments", {"cpu-shares=2"}}});
+  CHECK(created ==
+        json{{"name", "web"}, {"config", "pool = \"web\"\n"}, {"assignments", {"cpu-shares=2"}}});
   CHECK(installed["source"] == "dir:/tree");
   CHECK(outcome.err == "zone: warning: io-weight has no effect here\n");
   CHECK(outcome.out.empty());
@@ -268,8 +279,9 @@ TEST_CASE("verbs on several zones go on after a failure and then exit with 1") {
 
 TEST_CASE("--all takes the zones whose state fits") {
   FakeDaemon daemon;
-  daemon.reply("List", {{"zones", {{{"name", "a"}, {"state", "installed"}},
-                                   {{"name", "b"}, {"state", "running"}}}}});
+  daemon.reply(
+      "List", {{"zones",
+                {{{"name", "a"}, {"state", "installed"}}, {{"name", "b"}, {"state", "running"}}}}});
   std::vector<std::string> booted;
   daemon.methods["Boot"] = [&](api::Call& call) {
     booted.push_back(call.parameters["name"]);
@@ -284,9 +296,10 @@ TEST_CASE("set tells names from assignments and notes what waits for the next bo
   FakeDaemon daemon;
   daemon.methods["Set"] = [](api::Call& call) {
     CHECK(call.parameters["assignments"] == json{"cpu-shares=5", "command=[\"/a\"]"});
-    call.answer.reply({{"changes", {{{"key", "cpu-shares"}, {"live", true}},
-                                    {{"key", "command"}, {"live", false}}}},
-                       {"warnings", json::array()}});
+    call.answer.reply(
+        {{"changes",
+          {{{"key", "cpu-shares"}, {"live", true}}, {{"key", "command"}, {"live", false}}}},
+         {"warnings", json::array()}});
   };
   auto outcome = daemon.zone({"set", "a", "b", "cpu-shares=5", "command=[\"/a\"]"});
   CHECK(outcome.status == 0);
@@ -317,10 +330,11 @@ TEST_CASE("zonecfg commits a whole script as one change") {
 
 TEST_CASE("zoneadm lists running zones, all with -c, and the global zone") {
   FakeDaemon daemon;
-  daemon.reply("List", {{"zones", {{{"name", "a"}, {"state", "configured"}, {"brand", "native"},
-                                    {"id", "u1"}},
-                                   {{"name", "b"}, {"state", "running"}, {"brand", "native"},
-                                    {"id", "u2"}, {"pid", 9}}}}});
+  daemon.reply(
+      "List",
+      {{"zones",
+        {{{"name", "a"}, {"state", "configured"}, {"brand", "native"}, {"id", "u1"}},
+         {{"name", "b"}, {"state", "running"}, {"brand", "native"}, {"id", "u2"}, {"pid", 9}}}}});
   CHECK(daemon.run("zoneadm", {"list"}).out == "global\nb\n");
   CHECK(daemon.run("zoneadm", {"list", "-c"}).out == "global\na\nb\n");
   CHECK(daemon.run("zoneadm", {"list", "-cp"}).out ==

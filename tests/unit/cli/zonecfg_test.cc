@@ -74,8 +74,7 @@ add value (priv=privileged,limit=20,action=none)
 end
 verify
 commit
-exit)") ==
-        Strings{"autoboot=true", "pool=\"web\"", "fs.0.dir=\"/data\"",
+exit)") == Strings{"autoboot=true", "pool=\"web\"", "fs.0.dir=\"/data\"",
                    "fs.0.special=\"/srv/the data\"", "fs.0.options=[\"ro\", \"nodevices\"]",
                    "fs.1.dir=\"/b\"", "fs.1.special=\"/c\"", "capped-memory.physical=\"512M\"",
                    "capped-memory.swap=\"1G\"", "capped-cpu.ncpus=1.5",
