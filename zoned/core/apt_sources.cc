@@ -8,9 +8,6 @@
 namespace core {
 namespace {
 
-constexpr const char* kArchive = "http://deb.debian.org/debian";
-constexpr const char* kSecurityArchive = "http://deb.debian.org/debian-security";
-
 std::vector<std::string> words(std::string_view text) {
   std::vector<std::string> out;
   std::string word;
@@ -172,13 +169,6 @@ std::string debian_sources(std::string_view suite_text, std::string_view mirror,
   std::vector<Line> lines = lines_like(host, suite, suite);
   if (lines.empty() && !host_suite.empty())
     lines = lines_like(host, std::string(host_suite), suite);
-  if (lines.empty()) {
-    lines.push_back({kArchive, suite, {"main"}, ""});
-    if (has_sections(suite)) {
-      lines.push_back({kArchive, suite + "-updates", {"main"}, ""});
-      lines.push_back({kSecurityArchive, suite + "-security", {"main"}, ""});
-    }
-  }
   return format(lines);
 }
 

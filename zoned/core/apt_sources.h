@@ -30,8 +30,8 @@ std::vector<AptSource> parse_apt_stanzas(std::string_view text);
 // and security included where the suite has them:
 // - mirror given: SUITE at that mirror, nothing else;
 // - the host uses the suite: its own entries for it;
-// - the host (whose own suite is host_suite) uses another one: the same archives, with this suite;
-// - otherwise deb.debian.org.
+// - the host (whose own suite is host_suite) uses another one: the same archives, with this suite.
+// Empty when the host names no archive of Debian's.
 // Only http and https archives count: installing has the network and none of the host's folders.
 std::string debian_sources(std::string_view suite, std::string_view mirror,
                            const std::vector<AptSource>& host, std::string_view host_suite);

@@ -190,7 +190,7 @@ std::vector<std::string> mmdebstrap_command(const InstallFacts& facts, const Sou
   std::vector<std::string> argv = {
       "mmdebstrap",         "--mode=root",       "--variant=minbase",      "--format=directory",
       "--skip=check/empty", "--skip=check/qemu", "--skip=check/signed-by", "--skip=chroot/mount"};
-  argv.push_back("--verbose");  // apt and dpkg tell how far they are
+  argv.push_back("--verbose");                  // apt and dpkg tell how far they are
   argv.push_back("--dpkgopt=force-unsafe-io");  // finish_install() syncs once, at the end
   argv.push_back("--include=" + base::join(packages_of(source), ","));
   for (const std::string& option : facts.apt_options) argv.push_back("--aptopt=" + option);
@@ -235,6 +235,9 @@ Result<InstallJob> plan_debian(const JobRequest& request, const InstallFacts& fa
   if (!facts.debian_keyring)
     return make_error(Code::kUnsupported, "this host has no " + quoted(kDebianKeyring),
                       "install the package debian-archive-keyring");
+  if (sources_of(facts, source).empty())
+    return make_error(Code::kUnsupported, "this host's apt sources name no archive of Debian's",
+                      "name one: debian:" + source.suite + ",mirror=URL");
   InstallJob job;
   RootBuilder root(&job);
   start_job(request, facts, &job, &root);

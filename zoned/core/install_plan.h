@@ -79,7 +79,7 @@ InstallJob plan_copy(const JobRequest& request, const InstallFacts& facts,
                      const std::string& folder);
 InstallJob plan_unpack(const JobRequest& request, const InstallFacts& facts,
                        const std::string& archive);
-// kUnsupported with a hint when mmdebstrap or Debian's keyring is missing.
+// kUnsupported with a hint when mmdebstrap, Debian's keyring or an archive is missing.
 base::Result<InstallJob> plan_debian(const JobRequest& request, const InstallFacts& facts,
                                      const Source& source);
 

@@ -24,7 +24,7 @@ using base::sys_error;
 using base::UniqueFd;
 
 constexpr const char* kStage = "unpack";
-constexpr size_t kBlock = 128 * 1024;
+constexpr size_t kBlock = size_t{128} << 10;
 // archive_errno(3) is one of these beside errno's values; libarchive keeps their names to itself.
 constexpr int kBadFormat = EILSEQ;
 constexpr int kMisc = -1;

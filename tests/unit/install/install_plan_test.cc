@@ -23,6 +23,7 @@ InstallFacts facts() {
   facts.mmdebstrap = true;
   facts.debian_keyring = true;
   facts.suite = "bookworm";
+  facts.apt_sources = {{{"http://near/debian"}, {"bookworm"}, {"main"}, ""}};
   facts.apt_options = {"Acquire::http::Proxy \"http://proxy:3142\""};
   return facts;
 }
@@ -154,7 +155,7 @@ TEST_CASE("mmdebstrap gets packages, options and sources as whole words") {
   CHECK(job.target_folders == std::vector<std::string>{"dev", "proc"});
 }
 
-TEST_CASE("a Debian job needs mmdebstrap and Debian's keys") {
+TEST_CASE("a Debian job needs mmdebstrap, Debian's keys and an archive") {
   InstallFacts without = facts();
   without.mmdebstrap = false;
   auto job = core::plan_debian(request(), without, debian("debian:bookworm"));
@@ -164,6 +165,12 @@ TEST_CASE("a Debian job needs mmdebstrap and Debian's keys") {
   without = facts();
   without.debian_keyring = false;
   CHECK_FALSE(core::plan_debian(request(), without, debian("debian:bookworm")));
+  without = facts();
+  without.apt_sources.clear();
+  auto nowhere = core::plan_debian(request(), without, debian("debian:bookworm"));
+  REQUIRE_FALSE(nowhere);
+  CHECK(nowhere.error().hint == "name one: debian:bookworm,mirror=URL");
+  CHECK(core::plan_debian(request(), without, debian("debian:bookworm,mirror=http://m/debian")));
 }
 
 TEST_CASE("image names tell wishes apart and nothing else") {
