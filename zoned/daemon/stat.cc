@@ -10,8 +10,9 @@ using nlohmann::json;
 namespace {
 
 constexpr double kNsPerSecond = 1e9;
-// Had runnable work: more than a thousandth of a CPU over the interval.
-constexpr double kActive = 0.001;
+// Had runnable work: more than a hundredth of a CPU over the interval. Less is a timer that fires now
+// and then, and would take a share from those that work.
+constexpr double kActive = 0.01;
 
 double cpus_of_set(const std::optional<std::string>& set, double all) {
   if (!set) return all;
