@@ -20,7 +20,7 @@ using base::Code;
 using base::make_error;
 using nlohmann::json;
 
-constexpr size_t kChunk = 64 * 1024;
+constexpr size_t kChunk = size_t{64} * 1024;
 constexpr auto kPoll = std::chrono::milliseconds(200);
 constexpr int kPollsPerRequest = 5;  // a second: how soon a rotation is noticed
 

@@ -13,8 +13,8 @@
 namespace cli {
 namespace {
 
-constexpr size_t kChunk = 16 * 1024;
-constexpr size_t kMaxTyped = 64 * 1024;  // waiting for the zone to read
+constexpr size_t kChunk = size_t{16} * 1024;
+constexpr size_t kMaxTyped = size_t{64} * 1024;  // waiting for the zone to read
 constexpr int kDrainMs = 20;
 
 // read(2) into a string. Empty with *end: the end, or the pty's last user has gone (EIO).

@@ -328,7 +328,7 @@ bool is_solaris_program(std::string_view program) {
                      [&](const Program& one) { return one.name == program; });
 }
 
-int run_solaris(Context context, std::span<const std::string> words) {
+int run_solaris(const Context& context, std::span<const std::string> words) {
   for (const Program& program : kPrograms) {
     if (program.name != context.program) continue;
     auto result = program.run(context, words);

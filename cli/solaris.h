@@ -13,7 +13,7 @@ namespace cli {
 // True for a program name that these functions serve.
 bool is_solaris_program(std::string_view program);
 // Runs such a command line (without argv[0]); prints errors; returns the exit status.
-int run_solaris(Context context, std::span<const std::string> words);
+int run_solaris(const Context& context, std::span<const std::string> words);
 
 // One line of `zoneadm list -v`, or with the title line for an empty id.
 struct ZoneadmRow {

@@ -68,6 +68,6 @@ std::string seconds(double value) {
   return text;
 }
 
-std::string dash(std::string text) { return text.empty() ? "-" : text; }
+std::string dash(const std::string& text) { return text.empty() ? "-" : text; }
 
 }  // namespace cli

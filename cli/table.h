@@ -33,6 +33,6 @@ std::string percent(double fraction);
 // 12.3 -> "12.3", 3725 -> "1:02:05".
 std::string seconds(double value);
 // "-" for an empty text.
-std::string dash(std::string text);
+std::string dash(const std::string& text);
 
 }  // namespace cli

@@ -59,7 +59,7 @@ void serve(std::string_view stream, const api::Interface& interface) {
   auto idle = base::socket_pair(SOCK_STREAM);
   auto pair = base::socket_pair(SOCK_STREAM);
   require(loop.ok() && idle.ok() && pair.ok(), "no sockets", "");
-  auto handler = [&interface](api::Call call) {
+  auto handler = [&interface](const api::Call& call) {
     const api::Method& method = interface.methods.at(call.method);
     auto bad = api::check_members(interface, method.parameters, call.parameters);
     require(!bad, "handler sees parameters that do not fit", call.method);
@@ -83,7 +83,7 @@ void serve(std::string_view stream, const api::Interface& interface) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const api::Interface interface = *api::parse_interface(api::interface_text());
-  if (size < 1 || size > 64 * 1024) return 0;
+  if (size < 1 || size > size_t{64} * 1024) return 0;
   std::string_view stream(reinterpret_cast<const char*>(data) + 1, size - 1);
   auto frames = frames_of(stream, stream.size() + 1);
   require(frames == frames_of(stream, data[0] + size_t{1}), "frames depend on the cuts", stream);

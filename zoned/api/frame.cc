@@ -12,7 +12,7 @@ using base::Code;
 using base::make_error;
 
 // One read: large enough for nearly every message, small enough to be cheap for an idle peer.
-constexpr size_t kReadBytes = 16 * 1024;
+constexpr size_t kReadBytes = size_t{16} * 1024;
 
 }  // namespace
 

@@ -59,7 +59,7 @@ bool Answer::open() const {
   return !state_->done && target && target->server != nullptr;
 }
 
-void Answer::send(ReplyMessage reply, std::vector<base::UniqueFd> fds) const {
+void Answer::send(const ReplyMessage& reply, std::vector<base::UniqueFd> fds) const {
   if (state_->done) return;
   if (!reply.continues) state_->done = true;
   auto target = state_->connection.lock();

@@ -53,7 +53,7 @@ class Answer {
   friend class Server;
   struct State;
   explicit Answer(std::shared_ptr<State> state) : state_(std::move(state)) {}
-  void send(ReplyMessage reply, std::vector<base::UniqueFd> fds) const;
+  void send(const ReplyMessage& reply, std::vector<base::UniqueFd> fds) const;
   std::shared_ptr<State> state_;
 };
 

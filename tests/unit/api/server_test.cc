@@ -90,7 +90,7 @@ TEST_CASE_METHOD(Fixture, "pipelined calls are answered in order, one at a time"
 
 TEST_CASE_METHOD(Fixture, "thousands of pipelined calls answered at once use no stack") {
   int count = 0;
-  handler = [&count](api::Call call) {
+  handler = [&count](const api::Call& call) {
     ++count;
     call.answer.reply(json::object());
   };
@@ -109,7 +109,7 @@ TEST_CASE_METHOD(Fixture, "thousands of pipelined calls answered at once use no 
 }
 
 TEST_CASE_METHOD(Fixture, "a handler that forgets to answer gives an internal error") {
-  handler = [](api::Call) {};
+  handler = [](const api::Call&) {};
   start();
   auto client = connect();
   send_message(client, kHost);
@@ -374,7 +374,7 @@ TEST_CASE("connections are accepted at a listening socket") {
   auto listener = take(base::listen_unix(dir.get(), "zoned.sock", SOCK_STREAM));
   auto server =
       take(api::Server::create(loop.get(), std::move(listener),
-                               [](api::Call call) { call.answer.reply(json::object()); }, {}));
+                               [](const api::Call& call) { call.answer.reply(json::object()); }, {}));
   std::vector<base::UniqueFd> clients;
   for (int i = 0; i < 300; ++i)
     clients.push_back(take(base::connect_unix(dir.get(), "zoned.sock", SOCK_STREAM)));
