@@ -109,7 +109,16 @@ void KeeperClient::on_ready(uint32_t events) {
 }
 
 bool KeeperClient::read_some() {
-  auto message = base::receive_message(socket_.get(), core::kMaxKeeperMessage);
+  // Asks for the size first: most messages are tiny, and a buffer for the largest costs more than
+  // the call.
+  ssize_t size = recv(socket_.get(), nullptr, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
+  if (size < 0 && (errno == EAGAIN || errno == EINTR)) return false;
+  if (size > static_cast<ssize_t>(core::kMaxKeeperMessage)) {
+    broken(make_error(Code::kInvalid, "zone-keeper has sent too large a message"));
+    return false;
+  }
+  size_t room = size > 0 ? static_cast<size_t>(size) : 1;
+  auto message = base::receive_message(socket_.get(), room);
   if (!message) {
     if (message.error().sys_errno != EAGAIN) broken(std::move(message).error());
     return false;

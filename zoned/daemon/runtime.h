@@ -118,6 +118,8 @@ class Runtime {
   void launched(const std::shared_ptr<Boot>& boot, base::Result<KeeperReply> reply);
   void running(const std::shared_ptr<Boot>& boot, KeeperReply reply);
   void failed(const std::shared_ptr<Boot>& boot, base::Error error);
+  void write_later(Zone* zone);
+  base::Result<std::shared_ptr<const core::ZonePlan>> plan_of(Zone* zone);
   base::Result<int> filter(const std::string& profile);
 
   // End (runtime_halt.cc).

@@ -279,14 +279,46 @@ void Runtime::running(const std::shared_ptr<Boot>& boot, KeeperReply reply) {
   boot->done(std::move(booted));
   zone = parts_.registry->find(boot->name);
   if (zone == nullptr || !zone->record || zone->record->boot_id != boot->boot_id) return;
-  base::log_ignored(subject(*zone) + ": plan", parts_.registry->write_plan(*zone));
-  base::log_ignored(subject(*zone) + ": record", parts_.registry->write_record(*zone));
+  write_later(zone);
   base::log_ignored(subject(*zone), fault_point("boot.running.after"));
   parts_.events->emit(zone->name, "booted", "pid " + std::to_string(zone->record->pid));
   if (stop) {
     zone->kill_sent = false;
     kill_zone(zone);
   }
+}
+
+// The pid is needed when we and the keeper die both; the plan for exec after our restart.
+void Runtime::write_later(Zone* zone) {
+  auto write = [this](const Zone& target) {
+    base::log_ignored(subject(target) + ": record", parts_.registry->write_record(target));
+  };
+  if (!zone->ephemeral) {
+    base::log_ignored(subject(*zone) + ": plan", parts_.registry->write_plan(*zone));
+    return write(*zone);
+  }
+  // Most runs are over by then; the configuration of the others can't change, so that their plan
+  // can be made again.
+  constexpr std::chrono::milliseconds kShortRun{100};
+  parts_.loop->after(kShortRun, [this, write, name = zone->name, id = zone->record->boot_id] {
+    const Zone* target = parts_.registry->find(name);
+    if (target != nullptr && target->record && target->record->boot_id == id &&
+        target->state != State::kDown)
+      write(*target);
+  });
+}
+
+Result<std::shared_ptr<const core::ZonePlan>> Runtime::plan_of(Zone* zone) {
+  if (zone->plan || !zone->ephemeral) return parts_.registry->plan_of(zone);
+  core::TreeFacts tree;
+  tree.command_path = zone->spec.command.empty() ? "/" : zone->spec.command[0];
+  core::PlanInputs inputs{zone->spec, *parts_.host, tree, {zone->record->range_base},
+                          zone->record->boot_id, zone->weight, parts_.cgroups, true, true,
+                          zone->record->console, std::vector<bool>(zone->spec.fs.size())};
+  TRY_AS(core::Planned planned, core::plan_zone(inputs));
+  auto plan = std::make_shared<const core::ZonePlan>(std::move(planned.plan));
+  parts_.registry->remember_plan(zone, plan);
+  return plan;
 }
 
 void Runtime::failed(const std::shared_ptr<Boot>& boot, base::Error error) {

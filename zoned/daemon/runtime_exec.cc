@@ -99,7 +99,7 @@ void Runtime::exec(Zone* zone, ExecRequest request, OnEntered done) {
                                ", not running",
                            zone->state == State::kInstalled ? "boot it first" : ""));
   auto send = [&]() -> Status {
-    TRY_AS(auto plan, parts_.registry->plan_of(zone));
+    TRY_AS(auto plan, plan_of(zone));
     TRY_AS(core::EnterPlan enter, plan_for(*plan, *zone->record, request));
     TRY_AS(resource::ZoneCgroup cgroup,
            parts_.cgroups->open_zone(zone->record->pool, zone->name));

@@ -1,0 +1,165 @@
+// The small parts: settings, events, host trees, children.
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+
+#include "tests/unit/daemon/temporary.h"
+#include "zoned/daemon/children.h"
+#include "zoned/daemon/events.h"
+#include "zoned/daemon/host_tree.h"
+#include "zoned/daemon/instance.h"
+#include "zoned/daemon/settings.h"
+
+namespace zoned {
+namespace {
+
+using testing::must;
+
+TEST_CASE("settings have defaults, ranges and errors with a place") {
+  CHECK(must(parse_settings("", "f")) == Settings{});
+  CHECK(must(parse_settings("host-shares = 250\n", "f")).host_shares == 250);
+  CHECK(must(parse_settings("host-reserve = \"2G\"\n", "f")).host_reserve == 2ULL << 30);
+  CHECK_FALSE(parse_settings("host-shares = 0\n", "f").ok());
+  CHECK_FALSE(parse_settings("host-shares = \"1\"\n", "f").ok());
+  CHECK_FALSE(parse_settings("host-reserve = 5\n", "f").ok());
+  auto unknown = parse_settings("# comment\nhost-share = 5\n", "zoned.toml");
+  REQUIRE_FALSE(unknown.ok());
+  CHECK(unknown.error().message.starts_with("zoned.toml:2:1: "));
+  CHECK(unknown.error().hint.find("host-shares") != std::string::npos);
+}
+
+TEST_CASE("zones together never get the whole memory") {
+  constexpr uint64_t kMiB = 1 << 20;
+  CHECK(memory_for_zones({}, 16384 * kMiB) == 15360 * kMiB);
+  CHECK(memory_for_zones({}, 1024 * kMiB) == 768 * kMiB);
+  CHECK(memory_for_zones({}, 300 * kMiB) == 150 * kMiB);
+  CHECK(memory_for_zones({100, 1024 * kMiB}, 16384 * kMiB) == 15360 * kMiB);
+}
+
+TEST_CASE("the last events are kept and replayed, oldest first") {
+  Events events;
+  for (size_t i = 0; i < kEventsKept + 5; ++i) events.emit("z", "kind", std::to_string(i));
+  CHECK(events.kept().size() == kEventsKept);
+  std::vector<std::string> seen;
+  uint64_t id = events.listen([&](const Event& event) { seen.push_back(event.detail); }, true);
+  REQUIRE(seen.size() == kEventsKept);
+  CHECK(seen.front() == "5");
+  events.emit("z", "kind", "new");
+  CHECK(seen.back() == "new");
+  events.unlisten(id);
+  events.emit("z", "kind", "unseen");
+  CHECK(seen.back() == "new");
+}
+
+TEST_CASE("a listener may leave while it is told") {
+  Events events;
+  uint64_t id = 0;
+  int told = 0;
+  id = events.listen([&](const Event&) {
+    ++told;
+    events.unlisten(id);
+  }, false);
+  events.emit("", "a");
+  events.emit("", "b");
+  CHECK(told == 1);
+}
+
+TEST_CASE("host trees are private only below a folder that others may not enter") {
+  testing::TemporaryFolder folder;
+  must(base::make_dirs(AT_FDCWD, folder / "open/tree", 0755));
+  REQUIRE(chmod(folder.path().c_str(), 0755) == 0);
+  core::ZoneSpec spec;
+  spec.fs = {{"/data", folder / "open/tree"}};
+  auto trees = must(open_host_trees(spec));
+  REQUIRE(trees.size() == 1);
+  CHECK(trees[0].folder);
+  CHECK(trees[0].target == "/data");
+  CHECK_FALSE(trees[0].is_private);
+  if (geteuid() == 0) {
+    REQUIRE(chmod((folder / "open").c_str(), 0700) == 0);
+    CHECK(must(open_host_trees(spec))[0].is_private);
+  }
+}
+
+TEST_CASE("a special that is a link, a fifo or absent is refused") {
+  testing::TemporaryFolder folder;
+  REQUIRE(symlink("/etc", (folder / "link").c_str()) == 0);
+  REQUIRE(mkfifo((folder / "fifo").c_str(), 0600) == 0);
+  for (const char* name : {"link", "link/apt", "fifo", "absent"}) {
+    core::ZoneSpec spec;
+    spec.fs = {{"/data", folder / name}};
+    auto trees = open_host_trees(spec);
+    INFO(name);
+    REQUIRE_FALSE(trees.ok());
+    CHECK(trees.error().message.find("/data") != std::string::npos);
+  }
+}
+
+TEST_CASE("children are reaped with their status, and hold no descriptor of ours") {
+  Children children;
+  int ends[2];
+  REQUIRE(pipe2(ends, O_CLOEXEC) == 0);
+  base::UniqueFd read_end(ends[0]), write_end(ends[1]);
+  int other = ends[0];
+  int status = -1;
+  // The child tells whether it still has the read end.
+  must(children.run({write_end.get()}, [other] { return fcntl(other, F_GETFD) < 0 ? 7 : 8; },
+                    [&status](int ended) { status = ended; }));
+  while (status == -1) {
+    children.reap();
+    usleep(1000);
+  }
+  CHECK(WEXITSTATUS(status) == 7);
+}
+
+TEST_CASE("a child of nobody's goes to the stranger's callback") {
+  Children children;
+  pid_t stranger = fork();
+  REQUIRE(stranger >= 0);
+  if (stranger == 0) _exit(3);
+  pid_t seen = 0;
+  int code = 0;
+  children.on_stranger([&](pid_t pid, int status) {
+    seen = pid;
+    code = WEXITSTATUS(status);
+  });
+  while (seen == 0) {
+    children.reap();
+    usleep(1000);
+  }
+  CHECK(seen == stranger);
+  CHECK(code == 3);
+}
+
+TEST_CASE("one daemon a root, and the second learns the first one's pid") {
+  testing::TemporaryFolder folder;
+  auto dir = must(base::open_at(AT_FDCWD, folder.path(), O_RDONLY | O_DIRECTORY));
+  {
+    auto first = must(Instance::lock(folder.path(), dir.get()));
+    auto second = Instance::lock(folder.path(), dir.get());
+    REQUIRE_FALSE(second.ok());
+    CHECK(second.error().code == base::Code::kBusy);
+    CHECK(second.error().message.find(std::to_string(getpid())) != std::string::npos);
+  }
+  CHECK(Instance::lock(folder.path(), dir.get()).ok());
+}
+
+TEST_CASE("every root has a subtree name of its own") {
+  CHECK(subtree_name("") == "zoned");
+  CHECK(subtree_name("/a") != subtree_name("/b"));
+  CHECK(subtree_name("/a").size() == std::string("zoned-").size() + 16);
+}
+
+TEST_CASE("the machine's start is seen once, and again after it was forgotten") {
+  testing::TemporaryFolder folder;
+  auto dir = must(base::open_at(AT_FDCWD, folder.path(), O_RDONLY | O_DIRECTORY));
+  CHECK(must(first_since_machine_start(dir.get())));
+  CHECK_FALSE(must(first_since_machine_start(dir.get())));
+  forget_machine_start(dir.get());
+  CHECK(must(first_since_machine_start(dir.get())));
+}
+
+}  // namespace
+}  // namespace zoned
