@@ -56,7 +56,7 @@ class Relay {
     if (polled[kInput].revents != 0) TRY(take_input());
     if ((polled[kRemote].revents & POLLOUT) != 0) TRY(send());
     if ((polled[kRemote].revents & (POLLIN | POLLHUP | POLLERR)) != 0) TRY(take_output());
-    if (polled[kStatus].revents != 0) TRY(take_status());
+    if (!done_ && polled[kStatus].revents != 0) TRY(take_status());
     return {};
   }
 

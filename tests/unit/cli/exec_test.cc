@@ -171,6 +171,25 @@ TEST_CASE("on a terminal the zone's pty is relayed, resized, and the terminal re
   CHECK(after.c_oflag == before.c_oflag);
 }
 
+TEST_CASE("a command that ends at once on a terminal gives its output and its status") {
+  std::string output = GENERATE("done", "");
+  FakeDaemon daemon;
+  Pty user;
+  daemon.methods["Exec"] = [output](api::Call& call) {
+    Pty zone;
+    Pipe status_pipe;
+    REQUIRE(base::write_all(zone.slave.get(), output).ok());
+    REQUIRE(base::write_all(status_pipe.write_end.get(), "exit 4\n").ok());
+    std::vector<base::UniqueFd> fds = one(std::move(status_pipe.read_end));
+    fds.push_back(std::move(zone.master));
+    call.answer.reply({{"pid", 1}, {"status", 0}, {"pty", 1}}, std::move(fds));
+  };
+  int terminal = user.slave.get();
+  pid_t child = daemon.start("zone", {"exec", "web", "true"}, {terminal, terminal, terminal});
+  CHECK(daemon.wait(child) == 4);
+  expect(&daemon, user.master.get(), output);
+}
+
 TEST_CASE("a signal ends the relay and restores the terminal") {
   FakeDaemon daemon;
   Pty user, zone;
