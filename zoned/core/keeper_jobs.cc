@@ -165,9 +165,11 @@ void Keeper::job_ready(Job* job, UniqueFd terminal) {
     reply(job->connection, job->request, {{"pid", pid}}, fds);
   } else {
     if (job->status_read) fds.push_back(job->status_read.get());
-    // A terminal in the foreground is its client's alone.
-    if (terminal && job->zone.log) job->zone.output = std::move(terminal);
-    if (terminal) fds.push_back(terminal.get());
+    if (terminal && job->zone.log) {
+      job->zone.output = std::move(terminal);
+    } else if (terminal) {
+      fds.push_back(terminal.get());  // in the foreground: its client's alone
+    }
     if (job->zone.output) fds.push_back(job->zone.output.get());
     std::string name = job->zone.record.zone;
     Zone& zone = zones_[name] = std::move(job->zone);
@@ -176,12 +178,10 @@ void Keeper::job_ready(Job* job, UniqueFd terminal) {
     if (auto watched = watch_zone(zone); !watched)
       base::log_error("zone " + base::quoted(name) + ": " + watched.error().message);
   }
+  // It may have ended already; the last job's end forgets whoever has not been claimed.
+  auto ended = unclaimed_.extract(pid);
   end_job(job);
-  if (auto ended = unclaimed_.find(pid); ended != unclaimed_.end()) {
-    ExitStatus status = ended->second;
-    unclaimed_.erase(ended);
-    on_exit(pid, status);
-  }
+  if (!ended.empty()) on_exit(pid, ended.mapped());
 }
 
 void Keeper::job_failed(Job* job, const base::Error& error) {
