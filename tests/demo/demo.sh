@@ -31,12 +31,12 @@ wait_for() { # SECONDS COMMAND...: until it succeeds
 clean_up() {
   status=$?
   zoned --root "$root" --stop-all >/dev/null 2>&1 || true
-  rm -rf "$root/etc" "$root/run" "$root/lib/zones" "$root/tree"
+  rm -rf "${root:?}"/{etc,run,lib/zones,tree}
   exit "$status"
 }
 trap clean_up EXIT
 
-mkdir -p -m 0700 "$root"
+mkdir -p "$root" && chmod 0700 "$root"
 heading "The daemon"
 run zoned --root "$root" --background
 run zone --version
@@ -45,6 +45,7 @@ heading "A busybox zone, from a folder"
 mkdir -p "$root/tree/bin"
 cp /bin/busybox "$root/tree/bin/busybox"
 for applet in sh ls id ps hostname sleep date cat seq; do ln -sf busybox "$root/tree/bin/$applet"; done
+# shellcheck disable=SC2016  # for the zone's shell
 run zone create bb --from "dir:$root/tree" --set 'command=["/bin/sh","-c","i=0; while :; do i=$((i+1)); echo line $i; sleep 0.1; done"]' --boot
 run zone exec bb -- /bin/sh -c 'hostname; id; ps'
 pid=$(field bb pid)
@@ -96,16 +97,19 @@ heading "kill -9 of the daemon; zones and consoles go on"
 before=$(field bb pid) deb_before=$(field deb pid)
 daemon=$(cat "$root/run/zoned.pid")
 coproc console { exec zone console bb </dev/null; }
+console_pid=$!
 sleep 0.5
 run kill -9 "$daemon"
 sleep 1
-kill -0 "$before" && kill -0 "$deb_before" || fail "a zone died with the daemon"
-lines=$(zone_lines=$(timeout 1 cat <&"${console[0]}" || true); echo "$zone_lines" | grep -c '^line')
+kill -0 "$before" || fail "the busybox zone died with the daemon"
+kill -0 "$deb_before" || fail "the Debian zone died with the daemon"
+lines=$( (timeout 1 cat <&"${console[0]}" || true) | grep -c '^line')
 [ "$lines" -ge 5 ] || fail "the console stopped ($lines lines)"
 echo "without a daemon: both zones run, and the attached console has shown $lines lines"
-kill "$console_PID" 2>/dev/null || true
+kill "$console_pid" 2>/dev/null || true
 run zoned --root "$root" --background
-[ "$(field bb pid)" = "$before" ] && [ "$(field deb pid)" = "$deb_before" ] || fail "zones changed"
+[ "$(field bb pid) $(field deb pid)" = "$before $deb_before" ] || fail "zones changed"
+# shellcheck disable=SC2016
 run zone exec bb -- /bin/sh -c 'echo still here, as $(hostname)'
 # No line may be missing in the log.
 zone logs bb | awk '/^line/{if (last && $2 != last+1) exit 1; last=$2} END{exit !last}' || fail "the log has a gap"

@@ -285,7 +285,7 @@ TEST_CASE("a zone may make cgroups of its own below its payload, so many and no 
     if (!base::write_value(payload, "own/cgroup.procs", "0").ok()) return 92;
     for (const char* ours : {"cgroup.max.descendants", "../cgroup.max.descendants", "../pids.max",
                              "cgroup.freeze", "../cgroup.kill"})
-      if (openat(payload, ours, O_WRONLY) >= 0) return 93;
+      if (openat(payload, ours, O_WRONLY | O_CLOEXEC) >= 0) return 93;
     unsigned made = 1;
     while (made < 2000 && mkdirat(payload, ("n" + std::to_string(made)).c_str(), 0755) == 0) ++made;
     if (made < resource::kMaxZoneCgroups || made > resource::kMaxZoneCgroups + 1) return 94;

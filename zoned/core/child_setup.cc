@@ -63,7 +63,7 @@ void prepare(FdMessage* message, size_t fd_count) {
 }
 
 int send_fds(int socket, const int* fds, size_t count) {
-  FdMessage message;
+  FdMessage message = {};
   prepare(&message, count);
   cmsghdr* header = reinterpret_cast<cmsghdr*>(message.control);
   header->cmsg_level = SOL_SOCKET;
@@ -75,7 +75,7 @@ int send_fds(int socket, const int* fds, size_t count) {
 }
 
 int receive_fd(int socket, int* fd) {
-  FdMessage message;
+  FdMessage message = {};
   prepare(&message, 1);
   long n = call(__NR_recvmsg, socket, arg(&message.header), MSG_CMSG_CLOEXEC);
   if (n < 0) return status(n);

@@ -97,7 +97,7 @@ int run(int argc, char** argv, char** envp) {
     if (command < 0) fail("cannot fork for", argv[5], 126);
   }
   while (true) {
-    siginfo_t info;
+    siginfo_t info = {};
     int signal =
         static_cast<int>(call(__NR_rt_sigtimedwait, arg(&all), arg(&info), 0, sizeof all));
     if (signal == SIGCHLD) {

@@ -12,7 +12,7 @@ using std::chrono::milliseconds;
 namespace {
 
 constexpr int64_t kMinIntervalMs = 100;
-constexpr int64_t kMaxIntervalMs = 3600 * 1000;
+constexpr int64_t kMaxIntervalMs = int64_t{3600} * 1000;
 
 }  // namespace
 

@@ -10,7 +10,7 @@ using nlohmann::json;
 
 namespace {
 
-constexpr uint64_t kMaxStopMs = 3600 * 1000;
+constexpr uint64_t kMaxStopMs = uint64_t{3600} * 1000;
 
 }  // namespace
 

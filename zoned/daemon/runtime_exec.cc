@@ -36,7 +36,7 @@ Result<UniqueFd> root_of(const RuntimeRecord& record) {
 // Field 7 of the zone's passwd(5) for the user; /bin/sh when there is none.
 std::string login_shell(int root, const core::TreeFacts& facts, const std::string& user) {
   constexpr size_t kMaxBytes = 1 << 20;
-  const std::string fallback = "/bin/sh";
+  std::string fallback = "/bin/sh";
   // Never read what could block: only a regular file is opened for reading.
   auto path = base::open_in_root(root, "/etc/passwd", O_PATH);
   struct stat st = {};

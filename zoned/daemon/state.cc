@@ -89,7 +89,7 @@ class Members {
 
 Result<Members> open_members(std::string_view text) {
   // A flat object of ours: nothing nests, so depth can't hurt.
-  if (text.size() > 1024 * 1024) return bad("too large");
+  if (text.size() > size_t{1024} * 1024) return bad("too large");
   int depth = 0;
   json value = json::parse(
       text,
