@@ -206,14 +206,11 @@ Status IdRegistry::reclaim_dead(const std::vector<std::string>& names) {
     bool free = true;
     for (unsigned slot = 0; slot < kRangesPerBlock; ++slot) {
       uint64_t value = (*block)->get(slot);
-      if (in_use->contains(*index * kRangesPerBlock + slot)) {
-        free = false;
-      } else if (value == kLeased) {  // its owner died with it: nobody knows since when it is free
-        (*block)->set(slot, boottime_ms());
-        free = false;
-      } else if (value > kForeign && !rested(value)) {
-        free = false;
-      }
+      bool used = in_use->contains(*index * kRangesPerBlock + slot);
+      bool orphaned = !used && value == kLeased;
+      // Its owner died with it: nobody knows since when it is free.
+      if (orphaned) (*block)->set(slot, boottime_ms());
+      if (used || orphaned || (value > kForeign && !rested(value))) free = false;
     }
     if (free && unlinkat(dir_.get(), name.c_str(), 0) != 0 && errno != ENOENT)
       return sys_error("remove " + name);

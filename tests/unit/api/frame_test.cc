@@ -83,7 +83,8 @@ TEST_CASE("descriptors arrive with their message over a real socket") {
   REQUIRE(writer.push("plain").ok());
   std::vector<base::UniqueFd> fds;
   fds.push_back(std::move(read_end));
-  REQUIRE(writer.push("with", std::move(fds)).ok());
+  bool pushed = writer.push("with", std::move(fds)).ok();
+  REQUIRE(pushed);
   REQUIRE(writer.push("after").ok());
   CHECK(take(writer.flush(ours.get())));
   CHECK(writer.queued_bytes() == 0);
