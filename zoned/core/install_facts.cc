@@ -129,7 +129,9 @@ Result<UniqueFd> open_archive(const std::string& path) {
   TRY_AS(UniqueFd fd, base::open_at(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_NOCTTY));
   struct stat st = {};
   if (fstat(fd.get(), &st) != 0) return sys_error("stat " + quoted(path, 400));
-  if (!S_ISREG(st.st_mode)) return make_error(Code::kInvalid, quoted(path, 400) + " is not a file");
+  if (!S_ISREG(st.st_mode))
+    return make_error(Code::kInvalid, quoted(path, 400) + " is not a file",
+                      S_ISDIR(st.st_mode) ? "for a folder write dir:PATH" : "");
   return fd;
 }
 

@@ -12,8 +12,6 @@
 
 #include <clocale>
 #include <csignal>
-#include <cstdio>
-#include <exception>
 #include <string>
 #include <vector>
 
@@ -81,7 +79,9 @@ Status run(const Options& options, core::UnpackReport* report) {
   return base::make_error(base::Code::kInvalid, "unknown mode " + base::quoted(mode));
 }
 
-int run_main(int argc, char** argv) {
+}  // namespace
+
+int main(int argc, char** argv) {
   // Names in archives are UTF-8.
   std::setlocale(LC_CTYPE, "C.UTF-8");
   umask(022);
@@ -99,15 +99,4 @@ int run_main(int argc, char** argv) {
   say(STDERR_FILENO, "error: " + done.error().message);
   if (!done.error().hint.empty()) say(STDERR_FILENO, "hint: " + done.error().hint);
   return done.error().code == base::Code::kInvalid ? kRefused : kFailed;
-}
-
-}  // namespace
-
-int main(int argc, char** argv) {
-  try {
-    return run_main(argc, argv);
-  } catch (const std::exception& e) {  // memory ran out: nothing else throws
-    std::fprintf(stderr, "error: %s\n", e.what());
-    return kFailed;
-  }
 }
