@@ -182,9 +182,9 @@ void Installer::succeed(const JobPtr& job) {
   for (auto& cancel : job->cancels) cancel({});
 }
 
-void Installer::fail(const JobPtr& job, base::Error error) {
+void Installer::fail(const JobPtr& job, base::Error cause) {
   Zone* zone = parts_.registry->find(job->zone);
-  error = std::move(error).context(subject(*zone) + ": install");
+  const base::Error error = std::move(cause).context(subject(*zone) + ": install");
   parts_.events->emit(job->zone, "install-failed", error.message);
   if (!job->image.empty()) {
     auto aside = parts_.registry->discard(parts_.registry->images_dir(),

@@ -49,7 +49,7 @@ class Installer {
   void release_image(const std::string& image);
   void finish_tree(const JobPtr& job);
   void succeed(const JobPtr& job);
-  void fail(const JobPtr& job, base::Error error);
+  void fail(const JobPtr& job, base::Error cause);
   // Runs a job that fills the folder `target`; then `next`, or fail().
   using Planner = std::function<base::Result<core::InstallJob>(const core::JobRequest&)>;
   void launch(const JobPtr& job, const std::string& target, Planner plan,

@@ -35,7 +35,15 @@ Result<Instance> Instance::lock(const std::string& run, int run_dir) {
   struct flock lock = {};
   lock.l_type = F_WRLCK;
   lock.l_whence = SEEK_SET;
-  if (fcntl(fd.get(), F_OFD_SETLK, &lock) != 0) {
+  // A predecessor that was just killed may still be dying.
+  constexpr int kAttempts = 30;
+  constexpr useconds_t kPauseUs = 10000;
+  int locked = fcntl(fd.get(), F_OFD_SETLK, &lock);
+  for (int i = 0; locked != 0 && (errno == EAGAIN || errno == EACCES) && i < kAttempts; ++i) {
+    usleep(kPauseUs);
+    locked = fcntl(fd.get(), F_OFD_SETLK, &lock);
+  }
+  if (locked != 0) {
     if (errno != EAGAIN && errno != EACCES) return base::sys_error("lock " + run + "/lock");
     auto pid = base::read_file(run_dir, kPidName, 64);
     return make_error(Code::kBusy,

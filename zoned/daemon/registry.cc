@@ -300,9 +300,13 @@ Result<std::string> Registry::remove_zone(const std::string& name) {
   TRY_AS(UniqueFd dir, zone_dir(name, true));
   TRY(fault_point("delete.state.before"));
   TRY(base::replace_file(dir.get(), kRemoving, "", Durability::kDisk));
-  TRY(fault_point("delete.state.after"));
-  TRY_AS(std::string aside, end_removal(name));
-  zones_.erase(name);
+  Status marked = fault_point("delete.state.after");
+  auto aside = marked ? end_removal(name) : Result<std::string>(std::move(marked).error());
+  if (aside) {
+    zones_.erase(name);
+  } else if (base::exists_at(etc_zones_.get(), name + std::string(kToml))) {
+    unlinkat(dir.get(), kRemoving, 0);  // refused as a whole: the next start must not end it
+  }
   return aside;
 }
 
