@@ -96,15 +96,12 @@ base::Error read_failed(archive* a) {
 
 base::Error write_failed(archive* a, const std::string& path) {
   int err = archive_errno(a);
-  if (err == ENOSPC || err == EDQUOT) return write_error("write", err);
-  std::string why = reason(a);
-  if (why.find("through symlink") != std::string::npos)
-    return make_error(Code::kInvalid,
-                      "member " + quoted(path, 200) + " passes through a symbolic link",
+  std::string subject = "member " + quoted(path, 200);
+  if (reason(a).find("through symlink") != std::string::npos)
+    return make_error(Code::kInvalid, subject + " passes through a symbolic link",
                       "pack the tree anew; archives of whole trees have no such members");
-  bool refused = err == kMisc || err == ELOOP || err == kBadFormat;
-  return make_error(refused ? Code::kInvalid : Code::kIo,
-                    "member " + quoted(path, 200) + ": " + why);
+  if (err > 0 && err != kBadFormat) return write_error(subject, err);
+  return make_error(Code::kInvalid, subject + ": " + reason(a));
 }
 
 // Relative, without "./" and trailing slashes; "." for the top folder.
@@ -239,7 +236,8 @@ class Unpacker {
       int result = archive_read_data_block(reader_.get(), &data, &size, &offset);
       if (result == ARCHIVE_EOF) return {};
       if (result < ARCHIVE_WARN) return read_failed(reader_.get());
-      if (archive_write_data_block(writer_.get(), data, size, offset) < ARCHIVE_WARN)
+      // A failed write comes as a warning.
+      if (archive_write_data_block(writer_.get(), data, size, offset) != ARCHIVE_OK)
         return write_failed(writer_.get(), path);
       uint64_t done = static_cast<uint64_t>(archive_filter_bytes(reader_.get(), -1));
       report_->progress(kStage, total_ == 0 ? done : std::min(done, total_), total_);

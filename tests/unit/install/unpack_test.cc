@@ -2,8 +2,11 @@
 
 #include <archive.h>
 #include <archive_entry.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
+
+#include <csignal>
 
 #include <catch2/catch.hpp>
 
@@ -238,6 +241,39 @@ TEST_CASE("a copy that fails names the file") {
   auto done = core::copy_tree(source.fd(), target.fd(), &heard.report);
   REQUIRE_FALSE(done);
   CHECK(done.error().message.starts_with("'a': "));
+}
+
+TEST_CASE("data that can't be written fails the whole") {
+  // A limit on file size stands for a full disk: the write fails half-way.
+  TemporaryFolder source, target, other;
+  std::string data(1 << 20, 'x');
+  source.file("big", data);
+  std::signal(SIGXFSZ, SIG_IGN);
+  rlimit before = {};
+  REQUIRE(getrlimit(RLIMIT_FSIZE, &before) == 0);
+  TemporaryFolder folder;
+  base::UniqueFd archive = make_archive(folder, {entry("big", AE_IFREG, data)});
+  rlimit small = {100000, before.rlim_max};
+  REQUIRE(setrlimit(RLIMIT_FSIZE, &small) == 0);
+  Heard heard;
+  auto copied = core::copy_tree(source.fd(), target.fd(), &heard.report);
+  auto unpacked = core::unpack_archive(archive.get(), other.fd(), &heard.report);
+  REQUIRE(setrlimit(RLIMIT_FSIZE, &before) == 0);
+  std::signal(SIGXFSZ, SIG_DFL);
+  REQUIRE_FALSE(copied);
+  CHECK(copied.error().message == "'big': write: File too large");
+  REQUIRE_FALSE(unpacked);
+  CHECK(unpacked.error().message == "member 'big': File too large");
+}
+
+TEST_CASE("a full disk is told as such") {
+  for (int err : {ENOSPC, EDQUOT}) {
+    base::Error error = core::write_error("write", err);
+    CHECK(error.code == base::Code::kNoSpace);
+    CHECK(error.message == "no space left on the disk that holds zones");
+    CHECK_FALSE(error.hint.empty());
+  }
+  CHECK(core::write_error("write", EIO).message == "write: Input/output error");
 }
 
 TEST_CASE("folders inside each other are copied up to a depth, then refused") {
