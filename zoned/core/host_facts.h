@@ -10,12 +10,12 @@
 namespace core {
 
 struct HostFacts {
-  unsigned cpus = 1;               // online
+  unsigned cpus = 1;  // online
   uint64_t memory_bytes = 0;
   unsigned kernel_major = 0, kernel_minor = 0;
   std::string kernel_release;
-  uint64_t capabilities = 0;       // our effective set
-  uint64_t nofile_hard = 0;        // RLIMIT_NOFILE, hard
+  uint64_t capabilities = 0;  // our effective set
+  uint64_t nofile_hard = 0;   // RLIMIT_NOFILE, hard
   uint64_t memlock_hard = 0;
   uint64_t pid_max = 0;
   uint64_t pty_max = 0;            // kernel.pty.max
@@ -32,7 +32,7 @@ struct HostCheck {
   std::string subject;  // "cgroups"
   std::string state;    // "ok" | "limited" | "missing"
   std::string detail;
-  std::string fix;      // empty when ok
+  std::string fix;  // empty when ok
 };
 
 // Reads /proc, /sys and asks the kernel. Never fails as a whole; an unreadable fact keeps its default.
