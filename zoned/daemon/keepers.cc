@@ -1,5 +1,7 @@
 #include "zoned/daemon/keepers.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 
 #include "base/files.h"
@@ -197,8 +199,10 @@ void Keepers::request(unsigned index, json body, const std::vector<int>& fds,
 void Keepers::quit(std::function<void()> done) {
   quitting_ = true;
   auto left = std::make_shared<size_t>(1);
-  auto one_less = [left, done = std::move(done)](Result<KeeperReply>) {
-    if (--*left == 0) done();
+  auto one_less = [this, left, done = std::move(done)](Result<KeeperReply>) {
+    if (--*left != 0) return;
+    for (unsigned i = 0; i < size(); ++i) unlinkat(options_.run_dir, socket_name(i).c_str(), 0);
+    done();
   };
   for (auto& slot : slots_) {
     if (slot->timer != 0) loop_->cancel(std::exchange(slot->timer, 0));
