@@ -155,7 +155,13 @@ Result<UniqueFd> RootAssembler::source_of(const MountOp& op) {
     attributes.attr_set |= MOUNT_ATTR_IDMAP;
     attributes.userns_fd = static_cast<uint64_t>(user_namespace_);
   }
-  TRY(set_attributes(mount.get(), attributes));
+  if (Status set = set_attributes(mount.get(), attributes); !set) {
+    if (op.idmap && set.error().sys_errno == EINVAL)
+      return make_error(Code::kUnsupported,
+                        "the file system of the tree can't be mounted with shifted ids",
+                        "keep it on ext4, xfs or btrfs; tmpfs takes kernel 6.3");
+    return std::move(set).error();
+  }
   if (overlaid) return overlay(op, std::move(mount));
   return mount;
 }
