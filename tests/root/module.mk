@@ -1,0 +1,11 @@
+# Root tests that drive zoned through the `zone` command.
+zone_programs := $(addprefix $(BUILD)/,zoned zone zone-keeper zone-init zone-unpack)
+
+$(eval $(call root_test,zones,))
+$(BUILD)/root/zones: | $(zone_programs)
+$(eval $(call root_test,bad_input,))
+$(BUILD)/root/bad_input: | $(zone_programs)
+$(eval $(call root_test,escape,))
+$(BUILD)/root/escape: | $(zone_programs)
+$(eval $(call root_test,solaris,))
+$(BUILD)/root/solaris: | $(zone_programs)
