@@ -197,11 +197,16 @@ std::string_view trim(std::string_view text) {
 
 std::string quoted(std::string_view text, size_t max) {
   std::string out = "'";
-  for (char c : text.substr(0, max)) {
+  size_t end = std::min(max, text.size());
+  // Not inside a character: what is cut must stay UTF-8.
+  auto continues = [&](size_t i) { return (static_cast<unsigned char>(text[i]) & 0xc0) == 0x80; };
+  while (end > 0 && end < text.size() && continues(end)) --end;
+  bool utf8 = is_clean_utf8(text.substr(0, end));
+  for (char c : text.substr(0, end)) {
     unsigned char byte = static_cast<unsigned char>(c);
     if (c == '\n') {
       out += "\\n";
-    } else if (byte < 0x20 || byte == 0x7f) {
+    } else if (byte < 0x20 || byte == 0x7f || (byte >= 0x80 && !utf8)) {
       char hex[8];
       std::snprintf(hex, sizeof hex, "\\x%02x", byte);
       out += hex;
@@ -210,7 +215,7 @@ std::string quoted(std::string_view text, size_t max) {
       out += c;
     }
   }
-  if (text.size() > max) out += "...";
+  if (end < text.size()) out += "...";
   return out + "'";
 }
 

@@ -153,7 +153,7 @@ void Keeper::reply(uint64_t id, int64_t request, json body, const std::vector<in
   if (connection == connections_.end()) return;
   body["id"] = request;
   // zoned reads all the time; one that does not is stuck, and its successor asks again by hello.
-  if (!base::send_message(connection->second.socket.get(), body.dump(), fds)) drop_connection(id);
+  if (!base::send_message(connection->second.socket.get(), to_text(body), fds)) drop_connection(id);
 }
 
 void Keeper::reply_error(uint64_t id, int64_t request, const base::Error& error) {
@@ -163,7 +163,7 @@ void Keeper::reply_error(uint64_t id, int64_t request, const base::Error& error)
 void Keeper::broadcast(const json& event) {
   std::vector<uint64_t> broken;
   for (auto& [id, connection] : connections_)
-    if (!base::send_message(connection.socket.get(), event.dump())) broken.push_back(id);
+    if (!base::send_message(connection.socket.get(), to_text(event))) broken.push_back(id);
   for (uint64_t id : broken) drop_connection(id);
 }
 

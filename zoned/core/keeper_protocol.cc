@@ -25,6 +25,10 @@ const char* kind_name(ExitStatus::Kind kind) {
 
 }  // namespace
 
+std::string to_text(const json& message) {
+  return message.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
 std::string to_line(const ExitStatus& status) {
   if (status.kind == ExitStatus::Kind::kUnknown) return "unknown";
   return std::string(kind_name(status.kind)) + " " + std::to_string(status.value);

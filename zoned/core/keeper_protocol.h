@@ -66,6 +66,9 @@ struct ZoneRecord {
   ExitStatus status;
 };
 
+// The text of a message. Bytes that are not UTF-8 (names in a hostile tree) are replaced.
+std::string to_text(const nlohmann::json& message);
+
 std::string to_line(const ExitStatus& status);            // "exit 0"
 base::Result<ExitStatus> exit_status_from_line(const std::string& line);
 nlohmann::json to_json(const ZoneRecord& record);

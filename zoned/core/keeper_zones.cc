@@ -211,7 +211,7 @@ Status Keeper::reexec(const std::string& binary) {
   for (const auto& [name, hub] : hubs_)
     for (int client : hub->clients())
       state["consoles"].push_back({{"zone", name}, {"client", keep(client)}});
-  TRY_AS(UniqueFd file, base::sealed_memfd("keeper-state", state.dump()));
+  TRY_AS(UniqueFd file, base::sealed_memfd("keeper-state", to_text(state)));
   kept.push_back(file.get());
   for (int fd : kept) TRY(set_inherited(fd, true));
   std::string number = std::to_string(file.get());

@@ -44,7 +44,7 @@ Result<pid_t> clone_process(clone_args args) {
 }
 
 Status tell(int keeper, const json& message, const std::vector<int>& fds = {}) {
-  auto sent = base::send_message(keeper, message.dump(), fds);
+  auto sent = base::send_message(keeper, to_text(message), fds);
   if (!sent) return std::move(sent).error();
   return {};
 }

@@ -53,3 +53,12 @@ TEST_CASE("clean UTF-8 has no NUL, no overlong form and no surrogate") {
   for (const char* bad : {"\xc0\xaf", "\xed\xa0\x80", "\xff", "\xe2\x82", "\xf4\x90\x80\x80"})
     CHECK_FALSE(base::is_clean_utf8(bad));
 }
+
+TEST_CASE("quoting escapes what would break a line, and stays UTF-8 when it cuts") {
+  CHECK(base::quoted("a\nb'c") == "'a\\nb\\'c'");
+  CHECK(base::quoted("\x1b[2J") == "'\\x1b[2J'");
+  CHECK(base::quoted("\xff") == "'\\xff'");
+  std::string umlauts = "\xc3\xa4\xc3\xa4\xc3\xa4";
+  for (size_t max = 0; max < 8; ++max) CHECK(base::is_clean_utf8(base::quoted(umlauts, max)));
+  CHECK(base::quoted(umlauts, 3) == "'\xc3\xa4...'");
+}
