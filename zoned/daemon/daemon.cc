@@ -2,6 +2,7 @@
 
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
@@ -186,6 +187,9 @@ Status Daemon::serve() {
   constexpr mode_t kForAll = 0666;
   TRY_AS(UniqueFd listener, base::listen_unix(registry_->run_dir(), api::Paths::kSocketName,
                                               SOCK_STREAM, kForAll));
+  // bind(2) takes our umask off.
+  if (fchmodat(registry_->run_dir(), api::Paths::kSocketName, kForAll, 0) != 0)
+    return base::sys_error("chmod the socket");
   TRY_AS(server_, api::Server::create(loop_.get(), std::move(listener),
                                       [this](api::Call call) { api_->handle(std::move(call)); },
                                       {}));
