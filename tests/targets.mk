@@ -30,7 +30,7 @@ lab: deps
 lint: export LINT_CXXFLAGS := $(CXXFLAGS)
 lint:
 	@contrib/deps.sh build test lint
-	@tests/lint/lint.py $(LINT)
+	@tests/lint/lint.py $(STEPS)
 
 # Lays out all sources as lint wants them.
 format:
@@ -39,11 +39,11 @@ format:
 
 .PHONY: lint format
 
+include tests/bench/module.mk
 bench-programs: $(bench_programs) $(programs)
-.PHONY: bench-programs
+bench: deps
+	@contrib/deps.sh lab bench
+	@$(build_now) bench-programs
+	@tests/bench/run $(BUILD)
 
-demo: deps
-	@$(build_now) all
-	@tests/demo/demo.sh $(BUILD)
-
-.PHONY: demo
+.PHONY: bench bench-programs

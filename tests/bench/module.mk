@@ -1,0 +1,8 @@
+$(eval $(call library,bench,tests/bench/serve.cc))
+$(eval $(call program,bench/floor,tests/bench/floor.cc,bench base,$(STATIC)))
+$(eval $(call program,bench/spawn,tests/bench/spawn.cc,bench base,$(STATIC)))
+$(eval $(call program,bench/client,tests/bench/client.cc,bench api base,$(STATIC)))
+$(eval $(call program,bench/probe,tests/bench/probe.cc,,-static))
+$(eval $(call program,bench/idle,tests/bench/idle.cc,,-static))
+all_objs += $(objs_bench)
+bench_programs := $(addprefix $(BUILD)/bench/,floor spawn client probe idle)
