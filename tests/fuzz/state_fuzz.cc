@@ -23,8 +23,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (!again || !(*again == *file)) abort();
   }
   auto value = nlohmann::json::parse(text, nullptr, false);
-  if (auto record = core::zone_record_from_json(value)) core::to_json(*record).dump(
-      -1, ' ', false, nlohmann::json::error_handler_t::replace);
+  if (auto record = core::zone_record_from_json(value))
+    core::to_json(*record).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   if (auto status = core::exit_status_from_line(text)) {
     auto again = core::exit_status_from_line(core::to_line(*status));
     if (!again || !(*again == *status)) abort();

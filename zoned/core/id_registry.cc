@@ -122,10 +122,10 @@ Result<std::unique_ptr<IdRegistry>> IdRegistry::open(const std::string& owner_lo
   struct stat st = {};
   if (fstat(dir->get(), &st) != 0) return sys_error("id registry: stat");
   if (st.st_uid != geteuid() || (st.st_mode & 07777) != 0700)
-    return make_error(Code::kInvalid,
-                      "id registry " + base::quoted(options.dir, 200) +
-                          ": not our own folder with mode 0700",
-                      "remove it, or give it to root with mode 0700");
+    return make_error(
+        Code::kInvalid,
+        "id registry " + base::quoted(options.dir, 200) + ": not our own folder with mode 0700",
+        "remove it, or give it to root with mode 0700");
   std::unique_ptr<IdRegistry> registry(
       new IdRegistry(*std::move(dir), owner_lock, std::move(options)));
   auto status = registry->load_own();
@@ -171,10 +171,10 @@ Status IdRegistry::create_block(unsigned index) const {
     uint64_t number = uint64_t{index} * kRangesPerBlock + slot;
     uint64_t base = options_.first + number * kIdsPerZone;
     uint64_t end = base + kIdsPerZone - 1;
-    bool taken = end > options_.last ||
-                 std::any_of(foreign.begin(), foreign.end(), [&](const auto& range) {
-                   return range.first <= end && range.second >= base;
-                 });
+    bool taken =
+        end > options_.last || std::any_of(foreign.begin(), foreign.end(), [&](const auto& range) {
+          return range.first <= end && range.second >= base;
+        });
     if (taken) file.slots[slot] = kForeign;
   }
   std::memcpy(bytes.data(), &file, sizeof file);
@@ -326,8 +326,8 @@ Result<unsigned> IdRegistry::reconcile(const std::vector<IdRange>& live) {
       return block->index == number / kRangesPerBlock;
     });
     if (!ours)
-      return make_error(Code::kInternal, "id range " + std::to_string(range.base) +
-                                             " is in use and not registered");
+      return make_error(Code::kInternal,
+                        "id range " + std::to_string(range.base) + " is in use and not registered");
     numbers.insert(number);
   }
   unsigned released = 0;

@@ -33,8 +33,8 @@ namespace core {
 struct IdRegistryOptions {
   std::string dir = "/run/zoned-ids";
   std::chrono::milliseconds quarantine = std::chrono::seconds(60);
-  uint32_t first = 524288;       // multiple of 65536
-  uint32_t last = 1879048191;    // inclusive
+  uint32_t first = 524288;     // multiple of 65536
+  uint32_t last = 1879048191;  // inclusive
   std::string subuid = "/etc/subuid";
   std::string subgid = "/etc/subgid";
   std::string proc = "/proc";

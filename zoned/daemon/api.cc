@@ -10,8 +10,12 @@ using nlohmann::json;
 
 Api::Api(const Parts& parts, Runtime* runtime, Installer* installer, AuditSink* audit,
          DaemonHooks hooks)
-    : parts_(parts), runtime_(runtime), installer_(installer), audit_(audit),
-      hooks_(std::move(hooks)), shared_stat_(std::make_shared<StatSession>(parts)) {}
+    : parts_(parts),
+      runtime_(runtime),
+      installer_(installer),
+      audit_(audit),
+      hooks_(std::move(hooks)),
+      shared_stat_(std::make_shared<StatSession>(parts)) {}
 
 const std::vector<Api::Method>& Api::methods() {
   static const std::vector<Method> kMethods = {
@@ -63,11 +67,9 @@ void Api::handle(api::Call call) {
     // Each zone on the list is decided by itself; the record is of the call.
     audit_->record({caller, method->name, method->verb, "", true});
   } else {
-    base::Status allowed =
-        authorise(caller, method->name, method->verb, zone, name, audit_);
+    base::Status allowed = authorise(caller, method->name, method->verb, zone, name, audit_);
     if (!allowed) return answer.fail(allowed.error());
-    if (method->target == Target::kZone && zone == nullptr)
-      return answer.fail(no_such_zone(name));
+    if (method->target == Target::kZone && zone == nullptr) return answer.fail(no_such_zone(name));
   }
   (this->*method->handler)(Request{std::move(call), caller, zone});
 }
@@ -102,8 +104,7 @@ json Api::zone_members(const Zone& zone, const Caller& caller) const {
                   {"boots", zone.boots},
                   {"ephemeral", zone.ephemeral}};
   // Pids are the host's: nobody but root learns them.
-  if (zone.record && zone.record->pid != 0 && caller.uid == 0)
-    members["pid"] = zone.record->pid;
+  if (zone.record && zone.record->pid != 0 && caller.uid == 0) members["pid"] = zone.record->pid;
   if (zone.exit) {
     static constexpr std::array<const char*, 3> kKinds = {"exit", "signal", "unknown"};
     members["exit"] = {{"kind", kKinds.at(static_cast<size_t>(zone.exit->kind))},

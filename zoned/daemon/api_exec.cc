@@ -96,9 +96,8 @@ void Api::run(Request request) {
   const json& parameters = request.call.parameters;
   api::Answer answer = request.call.answer;
   auto prepare = [&](BootRequest* boot) -> Result<Zone*> {
-    std::string name = has_parameter(parameters, "name")
-                           ? parameters["name"].get<std::string>()
-                           : "run-" + random_id().substr(0, 8);
+    std::string name = has_parameter(parameters, "name") ? parameters["name"].get<std::string>()
+                                                         : "run-" + random_id().substr(0, 8);
     TRY(base::check_name("zone", name));
     auto argv = strings(parameters["argv"]);
     auto env = strings(parameters["env"]);
@@ -142,7 +141,8 @@ void Api::console(Request request) {
   auto keeper = parts_.keepers->choose(zone->last_keeper, false);
   if (!keeper) return answer.fail(keeper.error());
   zone->last_keeper = static_cast<int>(*keeper);
-  parts_.keepers->request(zone->record ? zone->record->keeper : *keeper, {{"op", "console"}, {"zone", zone->name}}, {},
+  parts_.keepers->request(zone->record ? zone->record->keeper : *keeper,
+                          {{"op", "console"}, {"zone", zone->name}}, {},
                           [answer](Result<KeeperReply> reply) {
                             if (!reply) return answer.fail(reply.error());
                             answer.reply({{"socket", 0}}, std::move(reply->fds));

@@ -57,9 +57,12 @@ void Api::stat(Request request) {
 // A timer lives as long as somebody looks.
 void Api::stat_again(const std::shared_ptr<StatSession>& session, const Request& request) {
   milliseconds interval(request.call.parameters["interval_ms"].get<int64_t>());
-  auto call = std::make_shared<api::Call>(
-      api::Call{request.call.peer, request.call.method, request.call.parameters, {},
-                request.call.more, request.call.answer});
+  auto call = std::make_shared<api::Call>(api::Call{request.call.peer,
+                                                    request.call.method,
+                                                    request.call.parameters,
+                                                    {},
+                                                    request.call.more,
+                                                    request.call.answer});
   auto timer = parts_.loop->after(interval, [this, session, call, caller = request.caller] {
     if (!call->answer.open()) return;
     // Grants and zones may have changed meanwhile: what may be seen is decided anew.

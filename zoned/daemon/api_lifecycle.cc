@@ -15,14 +15,14 @@ constexpr uint64_t kMaxStopMs = uint64_t{3600} * 1000;
 }  // namespace
 
 void Api::boot(Request request) {
-  runtime_->boot(request.zone, {},
-                 [this, answer = request.call.answer, caller = request.caller,
-                  name = request.zone->name](base::Result<Booted> booted) {
-                   if (!booted) return answer.fail(booted.error());
-                   Zone* zone = parts_.registry->find(name);
-                   answer.reply({{"zone", zone_members(*zone, caller)},
-                                 {"warnings", booted->warnings}});
-                 });
+  runtime_->boot(
+      request.zone, {},
+      [this, answer = request.call.answer, caller = request.caller,
+       name = request.zone->name](base::Result<Booted> booted) {
+        if (!booted) return answer.fail(booted.error());
+        Zone* zone = parts_.registry->find(name);
+        answer.reply({{"zone", zone_members(*zone, caller)}, {"warnings", booted->warnings}});
+      });
 }
 
 void Api::shutdown(Request request) {
@@ -65,9 +65,8 @@ void Api::install(Request request) {
   installer_->install(
       request.zone, source,
       [answer](const core::Progress& progress) {
-        answer.next({{"stage", progress.stage},
-                     {"done", progress.done},
-                     {"total", progress.total}});
+        answer.next(
+            {{"stage", progress.stage}, {"done", progress.done}, {"total", progress.total}});
       },
       [answer](base::Status status) {
         if (!status) return answer.fail(status.error());
@@ -88,8 +87,8 @@ void Api::remove(Request request) {
   std::string name = zone->name;
   api::Answer answer = request.call.answer;
   if (zone->job)
-    return answer.fail(make_error(Code::kBusy, "zone " + base::quoted(name) +
-                                                   " is being installed or removed"));
+    return answer.fail(
+        make_error(Code::kBusy, "zone " + base::quoted(name) + " is being installed or removed"));
   bool running = zone->record.has_value() || zone->restart_timer != 0;
   if (running && !force)
     return answer.fail(make_error(

@@ -121,8 +121,8 @@ void Api::pool_delete(Request request) {
                         "zones without a pool are in it");
     for (const auto& [zone_name, zone] : parts_.registry->zones())
       if (zone->spec.pool == name || (zone->record && zone->record->pool == name))
-        return make_error(Code::kBusy, subject(name) + ": zone " + base::quoted(zone_name) +
-                                           " is in it",
+        return make_error(Code::kBusy,
+                          subject(name) + ": zone " + base::quoted(zone_name) + " is in it",
                           "move or delete its zones first");
     TRY(parts_.cgroups->destroy_pool(name));
     return parts_.registry->remove_pool(name);

@@ -90,9 +90,9 @@ void Api::set(Request request) {
       changes.push_back({{"key", key}, {"live", !running || core::is_live_key(key)}});
     if (!running) return planned.warnings;
     TRY(parts_.shares->update(zone));
-    TRY_AS(auto writes, parts_.cgroups->plan_change(core::limits_of(before, weight_before),
-                                                    core::limits_of(spec, zone->weight),
-                                                    &planned.warnings));
+    TRY_AS(auto writes,
+           parts_.cgroups->plan_change(core::limits_of(before, weight_before),
+                                       core::limits_of(spec, zone->weight), &planned.warnings));
     TRY(parts_.cgroups->apply(zone->record->pool, zone->name, writes));
     return planned.warnings;
   };
@@ -115,8 +115,8 @@ void Api::verify(Request request) {
       TRY_AS(core::Planned planned, runtime_->try_plan(request.zone->spec, request.zone));
       return planned.warnings;
     }
-    TRY_AS(core::ZoneSpec spec, core::parse_zone(name, parameters["config"].get<std::string>(),
-                                                 file_name(name)));
+    TRY_AS(core::ZoneSpec spec,
+           core::parse_zone(name, parameters["config"].get<std::string>(), file_name(name)));
     TRY(resolve_grants(spec));
     TRY_AS(core::Planned planned, runtime_->try_plan(spec, request.zone));
     return planned.warnings;

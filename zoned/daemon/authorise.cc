@@ -27,10 +27,10 @@ base::Status decide(const Caller& caller, Verb verb, const Zone* zone, std::stri
   if (zone != nullptr) {
     if (granted(caller, verb, *zone)) return {};
     if (!granted(caller, Verb::kSee, *zone)) return no_such_zone(name);
-    return base::make_error(base::Code::kDenied,
-                            "zone " + base::quoted(name) + ": you may not " +
-                                std::string(verb_name(verb)) + " it",
-                            "an [[admin]] entry of the zone with that right would allow it");
+    return base::make_error(
+        base::Code::kDenied,
+        "zone " + base::quoted(name) + ": you may not " + std::string(verb_name(verb)) + " it",
+        "an [[admin]] entry of the zone with that right would allow it");
   }
   // Acting on a named zone that is not there: root is told by the method itself (create wants that).
   if (!name.empty() && verb != Verb::kHost && (!root || verb != Verb::kConfigure))
@@ -62,9 +62,7 @@ base::Error no_such_zone(std::string_view name) {
                           "'zone list' shows the zones");
 }
 
-bool may_see(const Caller& caller, const Zone& zone) {
-  return granted(caller, Verb::kSee, zone);
-}
+bool may_see(const Caller& caller, const Zone& zone) { return granted(caller, Verb::kSee, zone); }
 
 base::Status authorise(const Caller& caller, std::string_view method, Verb verb, const Zone* zone,
                        std::string_view name, AuditSink* audit) {

@@ -34,7 +34,7 @@ struct Decision {
   const Caller& caller;
   std::string_view method;  // "Boot"
   Verb verb;
-  std::string_view zone;    // as asked for; empty: none
+  std::string_view zone;  // as asked for; empty: none
   bool allowed;
 };
 

@@ -100,15 +100,15 @@ Status Daemon::build(const std::string& root) {
   TRY(registry_->load(&problems));
   for (const std::string& problem : problems) base::log_error(problem);
   TRY_AS(auto roots, resource::detect_roots());
-  TRY_AS(cgroups_, resource::open_cgroups(roots, subtree_name(root_),
-                                          resource::block_device_of(paths_.lib)));
+  TRY_AS(cgroups_,
+         resource::open_cgroups(roots, subtree_name(root_), resource::block_device_of(paths_.lib)));
   TRY_AS(ids_, core::IdRegistry::open(instance_->lock_path()));
   TRY_AS(loop_, base::EventLoop::create());
   shares_ = std::make_unique<Shares>(registry_.get(), cgroups_.get());
   TRY(read_settings());
   TRY(open_keepers(programs));
-  parts_ = {loop_.get(),    registry_.get(), cgroups_.get(), ids_.get(), keepers_.get(),
-            &children_,     &events_,        shares_.get(),  &host_};
+  parts_ = {loop_.get(), registry_.get(), cgroups_.get(), ids_.get(), keepers_.get(),
+            &children_,  &events_,        shares_.get(),  &host_};
   runtime_ = std::make_unique<Runtime>(parts_);
   installer_ = std::make_unique<Installer>(parts_, programs + "/zone-unpack");
   audit_ = std::make_unique<LogAudit>(registry_->run_dir());
@@ -127,9 +127,9 @@ Status Daemon::read_settings() {
     TRY_AS(settings, parse_settings(text, paths_.etc + "/zoned.toml"));
   }
   // Without it zones are only less well fenced against the host: worth a warning, not a refusal.
-  base::log_ignored("limits of all zones together",
-                    shares_->set_host(settings.host_shares,
-                                      memory_for_zones(settings, host_.memory_bytes)));
+  base::log_ignored(
+      "limits of all zones together",
+      shares_->set_host(settings.host_shares, memory_for_zones(settings, host_.memory_bytes)));
   return {};
 }
 
@@ -185,14 +185,14 @@ Status Daemon::start() {
 Status Daemon::serve() {
   // Everybody may connect; who it is decides what they may do.
   constexpr mode_t kForAll = 0666;
-  TRY_AS(UniqueFd listener, base::listen_unix(registry_->run_dir(), api::Paths::kSocketName,
-                                              SOCK_STREAM, kForAll));
+  TRY_AS(UniqueFd listener,
+         base::listen_unix(registry_->run_dir(), api::Paths::kSocketName, SOCK_STREAM, kForAll));
   // bind(2) takes our umask off.
   if (fchmodat(registry_->run_dir(), api::Paths::kSocketName, kForAll, 0) != 0)
     return base::sys_error("chmod the socket");
-  TRY_AS(server_, api::Server::create(loop_.get(), std::move(listener),
-                                      [this](api::Call call) { api_->handle(std::move(call)); },
-                                      {}));
+  TRY_AS(server_,
+         api::Server::create(loop_.get(), std::move(listener),
+                             [this](api::Call call) { api_->handle(std::move(call)); }, {}));
   sd_notify(0, "READY=1\nSTATUS=serving");
   return {};
 }
@@ -203,8 +203,7 @@ Status Daemon::run(std::function<void()> on_ready) {
   TRY(loop_->run());
   sd_notify(0, upgrading_ ? "RELOADING=1" : "STOPPING=1");
   server_.reset();
-  if (!upgrading_)
-    unlinkat(registry_->run_dir(), api::Paths::kSocketName, 0);
+  if (!upgrading_) unlinkat(registry_->run_dir(), api::Paths::kSocketName, 0);
   return outcome_;
 }
 

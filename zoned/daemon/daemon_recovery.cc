@@ -75,15 +75,15 @@ void Daemon::keep(Zone* zone, const RecoveryAction& action) {
   if (changed) base::log_ignored(subject(*zone), registry_->write_record(*zone));
   if (zone->output || zone->ephemeral) return;
   // We lost our duplicate of its output when we ended.
-  keepers_->request(zone->record->keeper, {{"op", "output"}, {"zone", zone->name}}, {},
-                    [this, name = zone->name, boot_id = zone->record->boot_id](
-                        Result<KeeperReply> reply) {
-                      Zone* target = registry_->find(name);
-                      if (!reply || reply->fds.empty() || target == nullptr ||
-                          !target->record || target->record->boot_id != boot_id)
-                        return;
-                      target->output = std::move(reply->fds[0]);
-                    });
+  keepers_->request(
+      zone->record->keeper, {{"op", "output"}, {"zone", zone->name}}, {},
+      [this, name = zone->name, boot_id = zone->record->boot_id](Result<KeeperReply> reply) {
+        Zone* target = registry_->find(name);
+        if (!reply || reply->fds.empty() || target == nullptr || !target->record ||
+            target->record->boot_id != boot_id)
+          return;
+        target->output = std::move(reply->fds[0]);
+      });
 }
 
 void Daemon::adopt(Zone* zone) {
@@ -113,9 +113,8 @@ void Daemon::adopt(Zone* zone) {
     record.console = zone->record->console;
     record.log_size = zone->record->log_size;
     keepers_->request(
-        zone->record->keeper,
-        {{"op", "adopt"}, {"record", core::to_json(record)}, {"fds", names}}, fds,
-        [name = zone->name](Result<KeeperReply> reply) {
+        zone->record->keeper, {{"op", "adopt"}, {"record", core::to_json(record)}, {"fds", names}},
+        fds, [name = zone->name](Result<KeeperReply> reply) {
           if (!reply)
             base::log_warning("zone " + base::quoted(name) + ": adopt: " + reply.error().message);
         });
@@ -147,8 +146,7 @@ void Daemon::recovered() {
   std::vector<core::IdRange> live;
   for (auto& [name, zone] : registry_->zones())
     if (zone->record) live.push_back({zone->record->range_base});
-  if (auto released = ids_->reconcile(live); !released)
-    base::log_error(released.error().message);
+  if (auto released = ids_->reconcile(live); !released) base::log_error(released.error().message);
   sweep_cgroups(0);
   installer_->sweep_leftovers();
   if (stop_when_recovered_)

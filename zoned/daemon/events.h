@@ -12,9 +12,9 @@ namespace zoned {
 inline constexpr size_t kEventsKept = 1000;
 
 struct Event {
-  std::string time;    // UTC, "2025-01-31T12:00:00.123Z"
-  std::string zone;    // empty: the host or a pool
-  std::string kind;    // "booted", "exited", ...
+  std::string time;  // UTC, "2025-01-31T12:00:00.123Z"
+  std::string zone;  // empty: the host or a pool
+  std::string kind;  // "booted", "exited", ...
   std::string detail;
 };
 

@@ -68,8 +68,7 @@ Fault read_fault() {
 
 base::Status fault_point(std::string_view name) {
   static Fault fault = read_fault();
-  if (std::find(kFaultPoints.begin(), kFaultPoints.end(), name) == kFaultPoints.end())
-    die(name);
+  if (std::find(kFaultPoints.begin(), kFaultPoints.end(), name) == kFaultPoints.end()) die(name);
   if (fault.name != name || ++fault.passed < fault.from) return {};
   if (fault.kill) kill(getpid(), SIGKILL);
   return base::sys_error("fault point " + fault.name, fault.error);

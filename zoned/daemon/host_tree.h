@@ -12,8 +12,8 @@
 namespace zoned {
 
 struct HostTree {
-  std::string target;    // in the zone
-  base::UniqueFd fd;     // O_PATH
+  std::string target;  // in the zone
+  base::UniqueFd fd;   // O_PATH
   bool folder = true;
   bool is_private = false;  // below a folder of root's that nobody else may enter
 };

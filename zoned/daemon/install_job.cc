@@ -74,9 +74,12 @@ void Installer::install(Zone* zone, const std::string& source, OnProgress on_pro
       std::string archive = job->source.path;
       auto target = root_target(job);
       if (!target) return fail(job, std::move(target).error());
-      return launch(job, *target, [this, archive](const core::JobRequest& request) {
-        return Result<core::InstallJob>(core::plan_unpack(request, facts_, archive));
-      }, [this, job] { finish_tree(job); });
+      return launch(
+          job, *target,
+          [this, archive](const core::JobRequest& request) {
+            return Result<core::InstallJob>(core::plan_unpack(request, facts_, archive));
+          },
+          [this, job] { finish_tree(job); });
     }
     case core::Source::Kind::kDebian:
       return build_image(job);
@@ -95,9 +98,12 @@ Result<std::string> Installer::root_target(const JobPtr& job) {
 void Installer::fill_root(const JobPtr& job, const std::string& folder) {
   auto target = root_target(job);
   if (!target) return fail(job, std::move(target).error());
-  launch(job, *target, [this, folder](const core::JobRequest& request) {
-    return Result<core::InstallJob>(core::plan_copy(request, facts_, folder));
-  }, [this, job] { finish_tree(job); });
+  launch(
+      job, *target,
+      [this, folder](const core::JobRequest& request) {
+        return Result<core::InstallJob>(core::plan_copy(request, facts_, folder));
+      },
+      [this, job] { finish_tree(job); });
 }
 
 void Installer::build_image(const JobPtr& job) {
@@ -119,11 +125,12 @@ void Installer::build_image(const JobPtr& job) {
     return make_empty(images, name);
   };
   if (Status prepared = prepare(); !prepared) return fail(job, std::move(prepared).error());
-  launch(job, parts_.registry->paths().lib + "/images/" + name,
-         [this, job](const core::JobRequest& request) {
-           return core::plan_debian(request, facts_, job->source);
-         },
-         [this, job] { image_built(job); });
+  launch(
+      job, parts_.registry->paths().lib + "/images/" + name,
+      [this, job](const core::JobRequest& request) {
+        return core::plan_debian(request, facts_, job->source);
+      },
+      [this, job] { image_built(job); });
 }
 
 void Installer::image_built(const JobPtr& job) {
@@ -159,12 +166,13 @@ void Installer::finish_tree(const JobPtr& job) {
   if (!root) return fail(job, std::move(root).error());
   int fd = root->get();
   job->on_progress({"finish", 0, 0});
-  in_child({fd}, [fd, zone = job->zone] { return core::finish_install(fd, zone); },
-           [this, job](Status finished) {
-             if (finished) finished = fault_point("install.finish.after");
-             if (!finished) return fail(job, std::move(finished).error());
-             succeed(job);
-           });
+  in_child(
+      {fd}, [fd, zone = job->zone] { return core::finish_install(fd, zone); },
+      [this, job](Status finished) {
+        if (finished) finished = fault_point("install.finish.after");
+        if (!finished) return fail(job, std::move(finished).error());
+        succeed(job);
+      });
 }
 
 void Installer::succeed(const JobPtr& job) {
@@ -187,8 +195,7 @@ void Installer::fail(const JobPtr& job, base::Error cause) {
   const base::Error error = std::move(cause).context(subject(*zone) + ": install");
   parts_.events->emit(job->zone, "install-failed", error.message);
   if (!job->image.empty()) {
-    auto aside = parts_.registry->discard(parts_.registry->images_dir(),
-                                          ".building-" + job->image);
+    auto aside = parts_.registry->discard(parts_.registry->images_dir(), ".building-" + job->image);
     if (aside && !aside->empty()) remove_aside(*aside, [](const Status&) {});
     release_image(std::exchange(job->image, {}));
   }
@@ -304,7 +311,8 @@ void Installer::in_child(const std::vector<int>& keep, std::function<Status()> w
 void Installer::remove_aside(const std::string& name, Callback done) {
   if (name.empty()) return done({});
   int trash = parts_.registry->trash_dir();
-  in_child({trash}, [trash, name] { return base::remove_tree(trash, name); }, std::move(done));
+  in_child(
+      {trash}, [trash, name] { return base::remove_tree(trash, name); }, std::move(done));
 }
 
 void Installer::sweep_leftovers() {
@@ -317,10 +325,13 @@ void Installer::sweep_leftovers() {
   auto trash = base::list_dir(parts_.registry->trash_dir());
   if (!trash || trash->empty()) return;
   int dir = parts_.registry->trash_dir();
-  in_child({dir}, [dir, names = *trash]() -> Status {
-    for (const std::string& name : names) TRY(base::remove_tree(dir, name));
-    return {};
-  }, report);
+  in_child(
+      {dir},
+      [dir, names = *trash]() -> Status {
+        for (const std::string& name : names) TRY(base::remove_tree(dir, name));
+        return {};
+      },
+      report);
 }
 
 }  // namespace zoned

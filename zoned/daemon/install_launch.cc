@@ -165,8 +165,8 @@ void Installer::launch_ended(const JobPtr& job) {
   std::string line(base::trim(job->texts[kStatus]));
   auto status = core::exit_status_from_line(line);
   if (!status || status->kind != core::ExitStatus::Kind::kExit)
-    job->error = make_error(Code::kIo, "the job was killed (" +
-                                           (line.empty() ? "its keeper has died" : line) + ")");
+    job->error = make_error(
+        Code::kIo, "the job was killed (" + (line.empty() ? "its keeper has died" : line) + ")");
   else if (status->value != 0)
     job->error = core::job_error(status->value, job->texts[kErr]);
   clean_launch(job, 0);

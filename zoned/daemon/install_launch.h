@@ -32,7 +32,7 @@ struct Installer::Job {
   std::array<base::UniqueFd, 3> pipes;  // read ends: stdout, stderr, status
   std::array<std::string, 3> texts;     // stdout: the line begun; stderr: its end; status
   unsigned open_pipes = 0;
-  base::Error error;                    // why the launch failed; empty message: it has not
+  base::Error error;  // why the launch failed; empty message: it has not
   std::function<void()> next;
 };
 

@@ -35,7 +35,9 @@ base::Result<std::unique_ptr<KeeperClient>> KeeperClient::create(base::EventLoop
 
 KeeperClient::KeeperClient(base::EventLoop* loop, base::UniqueFd socket, OnEvent on_event,
                            OnBroken on_broken)
-    : loop_(loop), socket_(std::move(socket)), on_event_(std::move(on_event)),
+    : loop_(loop),
+      socket_(std::move(socket)),
+      on_event_(std::move(on_event)),
       on_broken_(std::move(on_broken)) {}
 
 KeeperClient::~KeeperClient() {
@@ -44,15 +46,14 @@ KeeperClient::~KeeperClient() {
 }
 
 void KeeperClient::answer_later(uint64_t id, base::Error error) {
-  loop_->after(std::chrono::milliseconds(0),
-               [this, alive = alive_, id, error = std::move(error)] {
-                 if (!*alive) return;
-                 auto it = pending_.find(id);
-                 if (it == pending_.end()) return;
-                 OnReply reply = std::move(it->second);
-                 pending_.erase(it);
-                 reply(error);
-               });
+  loop_->after(std::chrono::milliseconds(0), [this, alive = alive_, id, error = std::move(error)] {
+    if (!*alive) return;
+    auto it = pending_.find(id);
+    if (it == pending_.end()) return;
+    OnReply reply = std::move(it->second);
+    pending_.erase(it);
+    reply(error);
+  });
 }
 
 void KeeperClient::request(json body, const std::vector<int>& fds, OnReply on_reply) {

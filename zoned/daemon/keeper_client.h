@@ -31,8 +31,8 @@ class KeeperClient {
 
   // socket: connected SOCK_SEQPACKET; made non-blocking here.
   static base::Result<std::unique_ptr<KeeperClient>> create(base::EventLoop* loop,
-                                                            base::UniqueFd socket,
-                                                            OnEvent on_event, OnBroken on_broken);
+                                                            base::UniqueFd socket, OnEvent on_event,
+                                                            OnBroken on_broken);
   ~KeeperClient();
   KeeperClient(const KeeperClient&) = delete;
   KeeperClient& operator=(const KeeperClient&) = delete;

@@ -69,8 +69,8 @@ class Keepers {
     std::unique_ptr<KeeperClient> client;
     bool ready = false;
     unsigned zones = 0;
-    unsigned attempts = 0;         // to connect, since the last success
-    bool started = false;          // a program was started in this round of attempts
+    unsigned attempts = 0;  // to connect, since the last success
+    bool started = false;   // a program was started in this round of attempts
     base::EventLoop::TimerId timer = 0;
     std::vector<core::ZoneRecord> hello;
     std::vector<Waiting> waiting;

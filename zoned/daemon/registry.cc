@@ -75,8 +75,8 @@ Result<std::vector<Grant>> resolve_grants(const core::ZoneSpec& spec) {
     std::vector<char> buffer(16384);
     if (getpwnam_r(admin.user.c_str(), &entry, buffer.data(), buffer.size(), &found) != 0 ||
         found == nullptr)
-      return make_error(Code::kInvalid, "admin: no user " + base::quoted(admin.user) +
-                                            " on this host");
+      return make_error(Code::kInvalid,
+                        "admin: no user " + base::quoted(admin.user) + " on this host");
     auto has = [&admin](const char* auth) {
       return std::find(admin.auths.begin(), admin.auths.end(), auth) != admin.auths.end();
     };
@@ -119,8 +119,7 @@ Status Registry::load(std::vector<std::string>* problems) {
 Status Registry::load_pool(const std::string& file) {
   std::string name = stem(file, kToml);
   TRY(base::check_name("pool", name));
-  TRY_AS(std::string text,
-         base::read_file(etc_pools_.get(), file, core::kMaxConfigBytes));
+  TRY_AS(std::string text, base::read_file(etc_pools_.get(), file, core::kMaxConfigBytes));
   TRY_AS(core::PoolSpec spec, core::parse_pool(name, text, file));
   Pool& pool = pools_[name];
   pool.spec = std::move(spec);
@@ -208,8 +207,7 @@ Zone* Registry::find(std::string_view name) {
 
 Result<Zone*> Registry::get(std::string_view name) {
   Zone* zone = find(name);
-  if (zone == nullptr)
-    return no_such_zone(name);
+  if (zone == nullptr) return no_such_zone(name);
   return zone;
 }
 
@@ -240,8 +238,8 @@ Result<Zone*> Registry::create_zone(const std::string& name, const std::string& 
   } else {
     TRY_AS(UniqueFd dir, zone_dir(name, true));
     // The configuration last: without it the folder is nothing.
-    Status written = base::replace_file(dir.get(), "zone.json", to_text(zone->file),
-                                        Durability::kDisk);
+    Status written =
+        base::replace_file(dir.get(), "zone.json", to_text(zone->file), Durability::kDisk);
     if (written)
       written = base::replace_file(etc_zones_.get(), name + std::string(kToml), config,
                                    Durability::kDisk);
@@ -352,8 +350,8 @@ Status Registry::remove_pool(const std::string& name) {
 }
 
 Status Registry::write_record(const Zone& zone) const {
-  return base::replace_file(run_zones_.get(), zone.name + std::string(kJson),
-                            to_text(*zone.record), Durability::kRuntime);
+  return base::replace_file(run_zones_.get(), zone.name + std::string(kJson), to_text(*zone.record),
+                            Durability::kRuntime);
 }
 
 Status Registry::write_plan(const Zone& zone) const {

@@ -45,7 +45,7 @@ struct Runtime::Boot {
   Zone* zone = nullptr;  // valid while the steps run
   BootRequest request;
   OnBooted done;
-  UniqueFd tree_dir;     // the zone's tree (or what lies below its overlay)
+  UniqueFd tree_dir;  // the zone's tree (or what lies below its overlay)
   std::vector<HostTree> host_trees;
   core::TreeFacts tree;
   core::Planned planned;
@@ -70,8 +70,8 @@ Status Runtime::check_bootable(const Zone& zone) const {
   std::string hint;
   if (zone.state == State::kConfigured) hint = "install it first: zone install NAME --from SOURCE";
   if (zone.state == State::kIncomplete) hint = "uninstall it, or install it again";
-  return make_error(Code::kState,
-                    subject(zone) + " is " + std::string(state_name(zone.state)), hint);
+  return make_error(Code::kState, subject(zone) + " is " + std::string(state_name(zone.state)),
+                    hint);
 }
 
 void Runtime::boot(Zone* zone, BootRequest request, OnBooted done) {
@@ -132,10 +132,9 @@ void Runtime::boot(Zone* zone, BootRequest request, OnBooted done) {
     return failed(boot, std::move(status).error().context(subject(*zone)));
   boot->zone = nullptr;
   json body = {{"op", "launch"}, {"plan", core::to_json(plan)}, {"fds", names}};
-  parts_.keepers->request(zone->record->keeper, std::move(body), fds,
-                          [this, boot](Result<KeeperReply> reply) {
-                            launched(boot, std::move(reply));
-                          });
+  parts_.keepers->request(
+      zone->record->keeper, std::move(body), fds,
+      [this, boot](Result<KeeperReply> reply) { launched(boot, std::move(reply)); });
 }
 
 Status Runtime::run_steps(Boot* boot) {
@@ -172,8 +171,7 @@ Status Runtime::step_tree(Boot* boot) {
     TRY_AS(boot->tree_dir, base::dup_fd(zone->run_source.get()));
   } else {
     TRY_AS(UniqueFd dir, parts_.registry->zone_dir(zone->name, false));
-    TRY_AS(boot->tree_dir,
-           base::open_at(dir.get(), "root", O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+    TRY_AS(boot->tree_dir, base::open_at(dir.get(), "root", O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
   }
   TRY_AS(boot->host_trees, open_host_trees(zone->spec));
   core::TreeQuestion question;
@@ -188,9 +186,17 @@ Status Runtime::step_tree(Boot* boot) {
 
 Status Runtime::step_plan(Boot* boot) {
   Zone* zone = boot->zone;
-  core::PlanInputs inputs{zone->spec, *parts_.host, boot->tree, {zone->record->range_base},
-                          boot->boot_id, zone->weight, parts_.cgroups, zone->ephemeral,
-                          boot->request.run, boot->request.tty, private_trees(boot->host_trees)};
+  core::PlanInputs inputs{zone->spec,
+                          *parts_.host,
+                          boot->tree,
+                          {zone->record->range_base},
+                          boot->boot_id,
+                          zone->weight,
+                          parts_.cgroups,
+                          zone->ephemeral,
+                          boot->request.run,
+                          boot->request.tty,
+                          private_trees(boot->host_trees)};
   TRY_AS(boot->planned, core::plan_zone(inputs));
   const core::ZonePlan& plan = boot->planned.plan;
   zone->record->console = plan.stdio == core::Stdio::kConsole;
@@ -213,9 +219,9 @@ Status Runtime::step_pool(Boot* boot) {
 
 Status Runtime::step_cgroup(Boot* boot) {
   const core::ZonePlan& plan = boot->planned.plan;
-  TRY_AS(boot->cgroup, parts_.cgroups->create_zone(plan.cgroup.pool, plan.cgroup.zone,
-                                                   plan.cgroup.writes, plan.ids.base,
-                                                   plan.ids.base));
+  TRY_AS(boot->cgroup,
+         parts_.cgroups->create_zone(plan.cgroup.pool, plan.cgroup.zone, plan.cgroup.writes,
+                                     plan.ids.base, plan.ids.base));
   return {};
 }
 
@@ -247,8 +253,8 @@ void Runtime::launched(const std::shared_ptr<Boot>& boot, Result<KeeperReply> re
   Zone* zone = parts_.registry->find(boot->name);
   // Cleaned up meanwhile: whoever did so has answered the waiters; we answer our own caller.
   if (zone == nullptr || !zone->record || zone->record->boot_id != boot->boot_id) {
-    base::Error gone = make_error(Code::kState, "zone " + base::quoted(boot->name) +
-                                                    " was halted while it booted");
+    base::Error gone = make_error(
+        Code::kState, "zone " + base::quoted(boot->name) + " was halted while it booted");
     return boot->done(reply ? gone : reply.error());
   }
   if (!reply) return failed(boot, std::move(reply).error().context(subject(*zone)));
@@ -312,9 +318,17 @@ Result<std::shared_ptr<const core::ZonePlan>> Runtime::plan_of(Zone* zone) {
   if (zone->plan || !zone->ephemeral) return parts_.registry->plan_of(zone);
   core::TreeFacts tree;
   tree.command_path = zone->spec.command.empty() ? "/" : zone->spec.command[0];
-  core::PlanInputs inputs{zone->spec, *parts_.host, tree, {zone->record->range_base},
-                          zone->record->boot_id, zone->weight, parts_.cgroups, true, true,
-                          zone->record->console, std::vector<bool>(zone->spec.fs.size())};
+  core::PlanInputs inputs{zone->spec,
+                          *parts_.host,
+                          tree,
+                          {zone->record->range_base},
+                          zone->record->boot_id,
+                          zone->weight,
+                          parts_.cgroups,
+                          true,
+                          true,
+                          zone->record->console,
+                          std::vector<bool>(zone->spec.fs.size())};
   TRY_AS(core::Planned planned, core::plan_zone(inputs));
   auto plan = std::make_shared<const core::ZonePlan>(std::move(planned.plan));
   parts_.registry->remember_plan(zone, plan);
@@ -364,8 +378,9 @@ Result<core::Planned> Runtime::try_plan(const core::ZoneSpec& spec, const Zone* 
                       "'zone pool create' makes one");
   TRY_AS(auto host_trees, open_host_trees(spec));
   constexpr uint32_t kAnyRange = 524288;
-  core::PlanInputs inputs{spec,  *parts_.host, tree,  {kAnyRange}, std::string(32, '0'), 0,
-                          parts_.cgroups, false, false, false, private_trees(host_trees)};
+  core::PlanInputs inputs{
+      spec,           *parts_.host, tree,  {kAnyRange}, std::string(32, '0'),     0,
+      parts_.cgroups, false,        false, false,       private_trees(host_trees)};
   return core::plan_zone(inputs);
 }
 

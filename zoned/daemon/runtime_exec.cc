@@ -94,15 +94,14 @@ Result<core::EnterPlan> plan_for(const core::ZonePlan& zone, const RuntimeRecord
 
 void Runtime::exec(Zone* zone, ExecRequest request, OnEntered done) {
   if (zone->state != State::kRunning || !zone->record || zone->record->pid == 0)
-    return done(make_error(Code::kState,
-                           subject(*zone) + " is " + std::string(state_name(zone->state)) +
-                               ", not running",
-                           zone->state == State::kInstalled ? "boot it first" : ""));
+    return done(
+        make_error(Code::kState,
+                   subject(*zone) + " is " + std::string(state_name(zone->state)) + ", not running",
+                   zone->state == State::kInstalled ? "boot it first" : ""));
   auto send = [&]() -> Status {
     TRY_AS(auto plan, plan_of(zone));
     TRY_AS(core::EnterPlan enter, plan_for(*plan, *zone->record, request));
-    TRY_AS(resource::ZoneCgroup cgroup,
-           parts_.cgroups->open_zone(zone->record->pool, zone->name));
+    TRY_AS(resource::ZoneCgroup cgroup, parts_.cgroups->open_zone(zone->record->pool, zone->name));
     TRY_AS(int compiled, filter(enter.filter));
     std::vector<std::string> names = {"filter"};
     std::vector<int> fds = {compiled};
@@ -125,8 +124,7 @@ void Runtime::exec(Zone* zone, ExecRequest request, OnEntered done) {
                             });
     return {};
   };
-  if (Status status = send(); !status)
-    done(std::move(status).error().context(subject(*zone)));
+  if (Status status = send(); !status) done(std::move(status).error().context(subject(*zone)));
 }
 
 }  // namespace zoned

@@ -50,9 +50,9 @@ void Runtime::shutdown(Zone* zone, milliseconds timeout, Intent intent, Callback
       zone->waiters.push_back(std::move(done));
       return;
     }
-    return done(make_error(Code::kState, subject(*zone) + " is " +
-                                             std::string(state_name(zone->state)) +
-                                             ", not running"));
+    return done(make_error(
+        Code::kState,
+        subject(*zone) + " is " + std::string(state_name(zone->state)) + ", not running"));
   }
   zone->waiters.push_back(std::move(done));
   zone->intent = intent;
@@ -62,16 +62,15 @@ void Runtime::shutdown(Zone* zone, milliseconds timeout, Intent intent, Callback
   arm(zone, timeout, &Runtime::kill_zone);
   nlohmann::json body = {
       {"op", "signal"}, {"zone", zone->name}, {"signal", zone->record->stop_signal}};
-  parts_.keepers->request(zone->record->keeper, std::move(body), {},
-                          [this, name = zone->name, boot_id = zone->record->boot_id](
-                              base::Result<KeeperReply> reply) {
-                            Zone* target = parts_.registry->find(name);
-                            if (reply || target == nullptr || !target->record ||
-                                target->record->boot_id != boot_id ||
-                                target->state != State::kShuttingDown)
-                              return;
-                            kill_zone(target);  // it can't be asked
-                          });
+  parts_.keepers->request(
+      zone->record->keeper, std::move(body), {},
+      [this, name = zone->name, boot_id = zone->record->boot_id](base::Result<KeeperReply> reply) {
+        Zone* target = parts_.registry->find(name);
+        if (reply || target == nullptr || !target->record || target->record->boot_id != boot_id ||
+            target->state != State::kShuttingDown)
+          return;
+        kill_zone(target);  // it can't be asked
+      });
 }
 
 void Runtime::halt(Zone* zone, Callback done) {
@@ -80,9 +79,9 @@ void Runtime::halt(Zone* zone, Callback done) {
     if (!zone->record) return done({});
   }
   if (!zone->record)
-    return done(make_error(Code::kState, subject(*zone) + " is " +
-                                             std::string(state_name(zone->state)) +
-                                             ", not running"));
+    return done(make_error(
+        Code::kState,
+        subject(*zone) + " is " + std::string(state_name(zone->state)) + ", not running"));
   zone->waiters.push_back(std::move(done));
   zone->intent = Intent::kStop;
   if (zone->state == State::kDown) return;  // being cleaned up

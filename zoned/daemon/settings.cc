@@ -38,10 +38,10 @@ base::Result<Settings> parse_settings(std::string_view text, std::string_view fi
       settings.host_reserve = *bytes;
     } else {
       std::string near = base::nearest(name, {"host-shares", "host-reserve"});
-      return make_error(Code::kInvalid,
-                        core::place_text(document, entry.key_place) + "unknown key " +
-                            base::quoted(name),
-                        near.empty() ? "" : "did you mean '" + near + "'?");
+      return make_error(
+          Code::kInvalid,
+          core::place_text(document, entry.key_place) + "unknown key " + base::quoted(name),
+          near.empty() ? "" : "did you mean '" + near + "'?");
     }
   }
   return settings;

@@ -51,8 +51,7 @@ Status Shares::recount(Pool* pool, const std::map<uint32_t, unsigned>& active) {
     std::vector<uint32_t> shares;
     for (const auto& [share, count] : active) shares.insert(shares.end(), count, share);
     auto weights = resource::weights_for(shares, cgroups_->weight_range());
-    if (!weights)
-      return std::move(weights).error().context(pool_subject(pool->spec.name));
+    if (!weights) return std::move(weights).error().context(pool_subject(pool->spec.name));
     pool->weights.clear();
     for (size_t i = 0; i < shares.size(); ++i) pool->weights[shares[i]] = (*weights)[i];
   }
@@ -70,8 +69,8 @@ void Shares::apply_zone_weights(const Pool& pool, const Zone* except) {
     before.cpu_weight = zone->weight;
     after.cpu_weight = it->second;
     auto writes = cgroups_->plan_change(before, after, &ignored);
-    Status applied = writes ? cgroups_->apply(pool.spec.name, name, *writes)
-                            : Status(std::move(writes).error());
+    Status applied =
+        writes ? cgroups_->apply(pool.spec.name, name, *writes) : Status(std::move(writes).error());
     base::log_ignored("zone " + base::quoted(name) + ": new weight", applied);
     zone->weight = it->second;
   }

@@ -17,10 +17,10 @@
 namespace zoned {
 
 enum class State {
-  kConfigured,    // has a configuration
-  kIncomplete,    // installing, or an installation that was cut short
-  kInstalled,     // has a tree
-  kReady,         // booting: cgroup and ids are there, the first process is not
+  kConfigured,  // has a configuration
+  kIncomplete,  // installing, or an installation that was cut short
+  kInstalled,   // has a tree
+  kReady,       // booting: cgroup and ids are there, the first process is not
   kRunning,
   kShuttingDown,  // asked to end, or being killed
   kDown,          // all processes are gone; being cleaned up
@@ -29,29 +29,29 @@ std::string_view state_name(State state);
 base::Result<State> state_from_name(std::string_view name);
 
 struct ZoneFile {
-  std::string id;      // 32 hex digits, for the life of the zone
+  std::string id;                    // 32 hex digits, for the life of the zone
   State state = State::kConfigured;  // kConfigured, kIncomplete or kInstalled
-  std::string label;   // labels::Label::encode()
-  std::string source;  // what it was installed from; empty: not installed
+  std::string label;                 // labels::Label::encode()
+  std::string source;                // what it was installed from; empty: not installed
   bool operator==(const ZoneFile&) const = default;
 };
 
 struct RuntimeRecord {
   std::string zone;
-  std::string boot_id;          // 32 hex digits
+  std::string boot_id;  // 32 hex digits
   std::string pool;
-  uint32_t range_base = 0;      // first host id
-  unsigned keeper = 0;          // index of the zone-keeper
-  int32_t pid = 0;              // 0: the launch has not been answered
+  uint32_t range_base = 0;  // first host id
+  unsigned keeper = 0;      // index of the zone-keeper
+  int32_t pid = 0;          // 0: the launch has not been answered
   uint64_t start_time = 0;
   bool console = false;
   uint64_t log_size = 1 << 20;
-  int stop_signal = SIGTERM;    // asks the first process to end
-  bool os = false;              // runs an init of its own: SIGHUP means reboot(2)
+  int stop_signal = SIGTERM;  // asks the first process to end
+  bool os = false;            // runs an init of its own: SIGHUP means reboot(2)
   uint32_t boots = 1;
-  bool ephemeral = false;       // zone run
-  std::string config;           // ephemeral: the only copy; empty otherwise
-  std::string id;               // likewise
+  bool ephemeral = false;  // zone run
+  std::string config;      // ephemeral: the only copy; empty otherwise
+  std::string id;          // likewise
   bool operator==(const RuntimeRecord&) const = default;
 };
 

@@ -37,12 +37,12 @@ enum class Intent { kNone, kStop, kReboot };
 struct Zone {
   std::string name;
   core::ZoneSpec spec;
-  std::string config;        // the TOML text that spec was parsed from
+  std::string config;  // the TOML text that spec was parsed from
   std::vector<Grant> grants;
   ZoneFile file;
-  uint32_t weight = 0;       // CPU weight that the kernel was told; 0: none
-  uint32_t counted = 0;      // cpu-shares that the pool counts for this zone; 0: not counted
-  bool ephemeral = false;    // no file of ours on disk; gone with its end
+  uint32_t weight = 0;     // CPU weight that the kernel was told; 0: none
+  uint32_t counted = 0;    // cpu-shares that the pool counts for this zone; 0: not counted
+  bool ephemeral = false;  // no file of ours on disk; gone with its end
   State state = State::kConfigured;
   uint32_t boots = 0;
   std::optional<core::ExitStatus> exit;  // of the last end
@@ -50,19 +50,19 @@ struct Zone {
   // From the lease of the id range until the clean-up is over.
   std::optional<RuntimeRecord> record;
   std::shared_ptr<const core::ZonePlan> plan;  // may be dropped and read again (Registry::plan_of)
-  base::UniqueFd output;     // second holder of the log pipe or pty, for when the keeper dies
-  base::UniqueFd run_source; // ephemeral: the tree below the overlay (this daemon's life only)
+  base::UniqueFd output;      // second holder of the log pipe or pty, for when the keeper dies
+  base::UniqueFd run_source;  // ephemeral: the tree below the overlay (this daemon's life only)
 
   // A change under way.
   Intent intent = Intent::kNone;
-  bool on_keeper = false;    // counted there
-  int last_keeper = -1;      // consoles wait there for the next boot; -1: none
-  bool launching = false;    // the keeper has not answered yet
+  bool on_keeper = false;  // counted there
+  int last_keeper = -1;    // consoles wait there for the next boot; -1: none
+  bool launching = false;  // the keeper has not answered yet
   bool kill_sent = false;
-  bool job = false;          // an install or a removal is running on the tree
-  base::Error failure;       // why a boot is being undone; empty message: none
-  std::vector<Callback> waiters;         // called when the zone is down and clean
-  base::EventLoop::TimerId timer = 0;    // of the state: boot or stop deadline, clean-up retry
+  bool job = false;                    // an install or a removal is running on the tree
+  base::Error failure;                 // why a boot is being undone; empty message: none
+  std::vector<Callback> waiters;       // called when the zone is down and clean
+  base::EventLoop::TimerId timer = 0;  // of the state: boot or stop deadline, clean-up retry
   std::chrono::milliseconds retry{0};
   base::EventLoop::Clock::time_point down_since = {};
   base::EventLoop::TimerId restart_timer = 0;
@@ -73,11 +73,11 @@ struct Zone {
 struct Pool {
   core::PoolSpec spec;
   std::string config;
-  bool file = false;      // has a file in ETC/pools ("default" may have none)
-  bool cgroup = false;    // made in this daemon's life
-  uint32_t weight = 0;    // what the kernel was told; 0: nothing yet
-  std::map<uint32_t, unsigned> active;    // shares -> how many zones with a cgroup have them
-  std::map<uint32_t, uint32_t> weights;   // shares -> kernel weight, for the keys of `active`
+  bool file = false;                     // has a file in ETC/pools ("default" may have none)
+  bool cgroup = false;                   // made in this daemon's life
+  uint32_t weight = 0;                   // what the kernel was told; 0: nothing yet
+  std::map<uint32_t, unsigned> active;   // shares -> how many zones with a cgroup have them
+  std::map<uint32_t, uint32_t> weights;  // shares -> kernel weight, for the keys of `active`
 };
 
 }  // namespace zoned

@@ -39,10 +39,8 @@ TEST_CASE("verb, role and zone give exactly these decisions") {
   using base::Code;
   const std::vector<Row> rows = {
       {0, {}},
-      {kLoginUser,
-       {{Verb::kManage, Code::kDenied}, {Verb::kConfigure, Code::kDenied}}},
-      {kManageUser,
-       {{Verb::kLogin, Code::kDenied}, {Verb::kConfigure, Code::kDenied}}},
+      {kLoginUser, {{Verb::kManage, Code::kDenied}, {Verb::kConfigure, Code::kDenied}}},
+      {kManageUser, {{Verb::kLogin, Code::kDenied}, {Verb::kConfigure, Code::kDenied}}},
       {kBareUser,
        {{Verb::kLogin, Code::kDenied},
         {Verb::kManage, Code::kDenied},
@@ -90,8 +88,8 @@ TEST_CASE("only root acts on the host or makes zones") {
   auto pool = authorise({kManageUser, 1}, "PoolCreate", Verb::kHost, nullptr, "", &recorder);
   REQUIRE_FALSE(pool.ok());
   CHECK(pool.error().code == base::Code::kDenied);
-  CHECK_FALSE(authorise({kManageUser, 1}, "Create", Verb::kConfigure, nullptr, "new", &recorder)
-                  .ok());
+  CHECK_FALSE(
+      authorise({kManageUser, 1}, "Create", Verb::kConfigure, nullptr, "new", &recorder).ok());
   CHECK_FALSE(authorise({kManageUser, 1}, "Run", Verb::kConfigure, nullptr, "", &recorder).ok());
 }
 

@@ -46,7 +46,9 @@ struct World {
     write_text(options.proc + "/" + pid + "/status",
                "Name:\tx\nUid:\t0\t0\t" + ids + "\t0\nGid:\t0\t0\t0\t0\n");
   }
-  void no_process(const std::string& pid) { must(base::remove_tree(AT_FDCWD, options.proc + "/" + pid)); }
+  void no_process(const std::string& pid) {
+    must(base::remove_tree(AT_FDCWD, options.proc + "/" + pid));
+  }
 
   TemporaryFolder folder;
   IdRegistryOptions options;
@@ -90,8 +92,7 @@ TEST_CASE("fresh ranges come first, then those that have rested") {
   registry->release(ranges[5]);
   CHECK(must(registry->lease()).base == ranges[5].base);
   // Nothing has been released: a new block.
-  CHECK(must(registry->lease()).base ==
-        kFirst + IdRegistry::kRangesPerBlock * kIdsPerZone);
+  CHECK(must(registry->lease()).base == kFirst + IdRegistry::kRangesPerBlock * kIdsPerZone);
 }
 
 TEST_CASE("a range is not leased again while a process has one of its ids") {
@@ -199,8 +200,7 @@ TEST_CASE("a damaged block is nobody's and is not touched") {
   write_text(world.options.dir + "/block-0", "short");
   auto lock = world.owner("a");
   auto registry = world.open("a");
-  CHECK(must(registry->lease()).base ==
-        kFirst + IdRegistry::kRangesPerBlock * kIdsPerZone);
+  CHECK(must(registry->lease()).base == kFirst + IdRegistry::kRangesPerBlock * kIdsPerZone);
 }
 
 TEST_CASE("two processes that lease at once never get the same range") {
@@ -229,7 +229,8 @@ TEST_CASE("two processes that lease at once never get the same range") {
   std::set<std::string> seen;
   int lines = 0;
   for (int p = 0; p < kProcesses; ++p) {
-    auto text = must(base::read_file(AT_FDCWD, world.folder / ("owner" + std::to_string(p) + ".out")));
+    auto text =
+        must(base::read_file(AT_FDCWD, world.folder / ("owner" + std::to_string(p) + ".out")));
     for (size_t at = 0, end; (end = text.find('\n', at)) != std::string::npos; at = end + 1) {
       ++lines;
       seen.insert(text.substr(at, end - at));

@@ -88,8 +88,7 @@ TEST_CASE("the keeper's memory of another boot of the same zone does not count")
 }
 
 TEST_CASE("what nobody has a record of is killed or forgotten") {
-  auto actions =
-      decide_recovery({}, {theirs("a", kBoot, false), theirs("b", kBoot, true)}, nobody);
+  auto actions = decide_recovery({}, {theirs("a", kBoot, false), theirs("b", kBoot, true)}, nobody);
   REQUIRE(actions.size() == 2);
   CHECK(actions[0].kind == Kind::kKill);
   CHECK(actions[1].kind == Kind::kForget);

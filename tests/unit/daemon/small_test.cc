@@ -57,10 +57,12 @@ TEST_CASE("a listener may leave while it is told") {
   Events events;
   uint64_t id = 0;
   int told = 0;
-  id = events.listen([&](const Event&) {
-    ++told;
-    events.unlisten(id);
-  }, false);
+  id = events.listen(
+      [&](const Event&) {
+        ++told;
+        events.unlisten(id);
+      },
+      false);
   events.emit("", "a");
   events.emit("", "b");
   CHECK(told == 1);
@@ -105,8 +107,9 @@ TEST_CASE("children are reaped with their status, and hold no descriptor of ours
   int other = ends[0];
   int status = -1;
   // The child tells whether it still has the read end.
-  must(children.run({write_end.get()}, [other] { return fcntl(other, F_GETFD) < 0 ? 7 : 8; },
-                    [&status](int ended) { status = ended; }));
+  must(children.run(
+      {write_end.get()}, [other] { return fcntl(other, F_GETFD) < 0 ? 7 : 8; },
+      [&status](int ended) { status = ended; }));
   while (status == -1) {
     children.reap();
     usleep(1000);

@@ -95,8 +95,8 @@ TEST_CASE("random ids differ and are 32 hex digits") {
 }
 
 TEST_CASE("state names go both ways") {
-  for (const char* name : {"configured", "incomplete", "installed", "ready", "running",
-                           "shutting_down", "down"})
+  for (const char* name :
+       {"configured", "incomplete", "installed", "ready", "running", "shutting_down", "down"})
     CHECK(state_name(must(state_from_name(name))) == name);
   CHECK_FALSE(state_from_name("sleeping").ok());
 }
