@@ -94,11 +94,10 @@ std::vector<std::string> Api::visible(const Caller& caller, const json& names,
 }
 
 json Api::zone_members(const Zone& zone, const Caller& caller) const {
-  auto label = labels::Label::decode(zone.file.label);
   json members = {{"name", zone.name},
                   {"state", state_name(zone.state)},
                   {"brand", zone.spec.brand == core::Brand::kVm ? "vm" : "native"},
-                  {"label", label ? labels::name_of(*label) : ""},
+                  {"label", labels::name_of(zone.label)},
                   {"pool", zone.record ? zone.record->pool : zone.spec.pool},
                   {"id", zone.file.id},
                   {"boots", zone.boots},

@@ -28,7 +28,11 @@ Result<HostTree> open_tree(const core::FsSpec& fs) {
     if (part.empty()) continue;
     if (fstat(tree.fd.get(), &st) != 0) return base::sys_error("stat");
     tree.is_private = tree.is_private || only_root_enters(st);
-    TRY_AS(tree.fd, base::open_at(tree.fd.get(), part, O_PATH | O_NOFOLLOW));
+    auto next = base::open_at(tree.fd.get(), part, O_PATH | O_NOFOLLOW);
+    if (!next && next.error().sys_errno == ENOENT)
+      return make_error(Code::kNotFound, "no such folder or file", "make it first");
+    if (!next) return std::move(next).error();
+    tree.fd = *std::move(next);
   }
   if (fstat(tree.fd.get(), &st) != 0) return base::sys_error("stat");
   tree.is_private = tree.is_private || only_root_enters(st);

@@ -113,6 +113,8 @@ Status Registry::load(std::vector<std::string>* problems) {
   TRY(each(etc_pools_.get(), kToml, [this](const std::string& n) { return load_pool(n); }));
   pools_.try_emplace("default").first->second.spec.name = "default";
   TRY(each(etc_zones_.get(), kToml, [this](const std::string& n) { return load_zone(n); }));
+  if (std::exchange(unsynced_, false) && syncfs(lib_zones_.get()) != 0)
+    return base::sys_error("sync " + base::quoted(paths_.lib, 400));
   return each(run_zones_.get(), kJson, [this](const std::string& n) { return load_record(n); });
 }
 
@@ -151,9 +153,12 @@ Status Registry::load_zone(const std::string& file) {
     ZoneFile fresh;
     fresh.id = random_id();
     fresh.label = labels::default_label().encode();
-    TRY(base::replace_file(dir.get(), "zone.json", to_text(fresh), Durability::kDisk));
+    // Thousands may come at once: load() syncs them together.
+    TRY(base::replace_file(dir.get(), "zone.json", to_text(fresh), Durability::kRuntime));
+    unsynced_ = true;
     zone->file = fresh;
   }
+  if (auto label = labels::Label::decode(zone->file.label)) zone->label = *label;
   zone->state = zone->file.state;
   zones_[name] = std::move(zone);
   return {};
@@ -179,7 +184,8 @@ Status Registry::load_record(const std::string& file) {
     made->ephemeral = true;
     made->config = record->config;
     made->file.id = record->ephemeral ? record->id : random_id();
-    made->file.label = labels::default_label().encode();
+    made->label = labels::default_label();
+    made->file.label = made->label.encode();
     made->spec.name = name;
     if (record->ephemeral) {
       auto spec = core::parse_zone(name, record->config, name);
@@ -228,11 +234,11 @@ Result<Zone*> Registry::create_zone(const std::string& name, const std::string& 
   zone->config = config;
   zone->ephemeral = ephemeral;
   zone->file.id = random_id();
-  labels::Label label = labels::default_label();
+  zone->label = labels::default_label();
   if (!zone->spec.label.empty()) {
-    TRY_AS(label, labels::parse_name(zone->spec.label));
+    TRY_AS(zone->label, labels::parse_name(zone->spec.label));
   }
-  zone->file.label = label.encode();
+  zone->file.label = zone->label.encode();
   if (ephemeral) {
     zone->file.state = State::kInstalled;
   } else {

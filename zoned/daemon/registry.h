@@ -86,6 +86,7 @@ class Registry {
   std::map<std::string, std::unique_ptr<Zone>, std::less<>> zones_;
   std::map<std::string, Pool, std::less<>> pools_;
   std::list<std::string> recent_plans_;
+  bool unsynced_ = false;  // load() has made files
 };
 
 // [[admin]] users looked up; a user that the host does not know is an error.

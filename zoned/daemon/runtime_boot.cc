@@ -259,7 +259,7 @@ void Runtime::launched(const std::shared_ptr<Boot>& boot, Result<KeeperReply> re
   }
   if (!reply) return failed(boot, std::move(reply).error().context(subject(*zone)));
   if (Status status = fault_point("boot.running.before"); !status)
-    return failed(boot, std::move(status).error());
+    return failed(boot, std::move(status).error().context(subject(*zone)));
   running(boot, *std::move(reply));
 }
 

@@ -15,6 +15,7 @@
 #include "base/event_loop.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "labels/label.h"
 #include "zoned/core/keeper_protocol.h"
 #include "zoned/core/plan.h"
 #include "zoned/core/spec.h"
@@ -40,6 +41,8 @@ struct Zone {
   std::string config;  // the TOML text that spec was parsed from
   std::vector<Grant> grants;
   ZoneFile file;
+  // file.label decoded, once; unreadable: what only the highest clearance may see.
+  labels::Label label = labels::Label::admin_high();
   uint32_t weight = 0;     // CPU weight that the kernel was told; 0: none
   uint32_t counted = 0;    // cpu-shares that the pool counts for this zone; 0: not counted
   bool ephemeral = false;  // no file of ours on disk; gone with its end
