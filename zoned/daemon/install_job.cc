@@ -260,7 +260,7 @@ void Installer::uninstall(Zone* zone, Callback done) {
 
 void Installer::remove(Zone* zone, Callback done) {
   auto aside = parts_.registry->remove_zone(zone->name);
-  if (!aside) return done(std::move(aside).error());
+  if (!aside) return done(std::move(aside).error().context(subject(*zone) + ": delete"));
   remove_aside(*aside, std::move(done));
 }
 
