@@ -63,8 +63,12 @@ Sandbox::~Sandbox() {  // NOLINT(bugprone-exception-escape)
 
   std::filesystem::path root(root_);
   if (current_test_failed()) {
-    auto kept = base::replace_file(AT_FDCWD, root_ + "/" + kKept, current_test_name() + "\n",
-                                   base::Durability::kRuntime);
+    auto mark = [&]() -> base::Status {
+      TRY_AS(base::UniqueFd folder, base::open_at(AT_FDCWD, root_, O_RDONLY | O_DIRECTORY));
+      return base::replace_file(folder.get(), kKept, current_test_name() + "\n",
+                                base::Durability::kRuntime);
+    };
+    auto kept = mark();
     WARN("kept " << root_ << (kept.ok() ? "" : " (unmarked)"));
     return;
   }
