@@ -1,0 +1,34 @@
+# Trials that kill, flood and starve: few rounds in `make test`, many with ZONED_SOAK=1 (make soak).
+$(eval $(call library,trial,$(wildcard tests/root/trial/*.cc)))
+trial_libs := trial daemon core netns resource labels api
+trial_needs := $(addprefix $(BUILD)/,zoned zone zone-keeper zone-init zone-unpack)
+
+$(eval $(call root_test,reliability,$(trial_libs),-lseccomp -lsystemd))
+$(BUILD)/root/reliability: | $(trial_needs)
+$(eval $(call root_test,resources,$(trial_libs),-lseccomp -lsystemd))
+$(BUILD)/root/resources: | $(trial_needs) $(BUILD)/victims/forkbomb
+
+$(BUILD)/victims/forkbomb: $(BUILD)/obj/tests/victims/forkbomb.o
+	@mkdir -p $(@D)
+	@echo "  LINK $@"
+	@$(CXX) $(LDFLAGS) -o $@ $^ $(STATIC)
+all_objs += $(BUILD)/obj/tests/victims/forkbomb.o
+
+# Fault points are compiled into other modes only: a release build tests those of MODE=test.
+ifeq ($(MODE),release)
+root_tests += $(BUILD)/root/faults
+$(BUILD)/root/faults: faults-in-test-mode
+	@mkdir -p $(@D)
+	@ln -sf ../../test/root/faults $@
+faults-in-test-mode:
+	@$(MAKE) --no-print-directory MODE=test BUILD=build/test build/test/root/faults
+.PHONY: faults-in-test-mode
+else
+$(eval $(call root_test,faults,$(trial_libs),-lseccomp -lsystemd))
+$(BUILD)/root/faults: | $(trial_needs)
+endif
+
+soak: deps
+	@$(build_now) $(addprefix $(BUILD)/root/,reliability faults resources)
+	@ZONED_SOAK=1 $(RUN_TESTS) --timeout 14400 $(addprefix $(BUILD)/root/,reliability faults resources)
+.PHONY: soak

@@ -1,0 +1,114 @@
+// kill -9 of zone-keepers, alone and together with zoned.
+#include <algorithm>
+#include <catch2/catch.hpp>
+
+#include "base/strings.h"
+#include "tests/harness/sandbox.h"
+#include "tests/root/trial/trial.h"
+
+using harness::Sandbox;
+using trial::milliseconds;
+
+namespace {
+
+constexpr int kZones = 4;
+
+std::string name_of(int i) { return "count-" + std::to_string(i); }
+
+struct Counting {
+  std::vector<pid_t> pids;
+  std::vector<uint64_t> started;
+};
+
+Counting boot_counting_zones(const Sandbox& box, const std::string& tree) {
+  Counting zones;
+  for (int i = 0; i < kZones; ++i) {
+    trial::make_zone(box, name_of(i), tree, {trial::numbering_command(), "log-size=64M"});
+    zones.pids.push_back(trial::pid_of(box, name_of(i)));
+    zones.started.push_back(trial::start_time(zones.pids.back()));
+  }
+  return zones;
+}
+
+size_t lines_of(const Sandbox& box, int zone) {
+  std::string text = box.zone_ok({"logs", name_of(zone)});
+  return static_cast<size_t>(std::count(text.begin(), text.end(), '\n'));
+}
+
+// Zones run on, their logs go on growing, and the numbers in them have no gap.
+void check_counting(const Sandbox& box, const Counting& zones) {
+  for (int i = 0; i < kZones; ++i) {
+    INFO(name_of(i));
+    auto n = static_cast<size_t>(i);
+    CHECK(trial::same_process(zones.pids.at(n), zones.started.at(n)));
+    CHECK(trial::state_of(box, name_of(i)) == "running");
+    size_t before = lines_of(box, i);
+    CHECK(harness::eventually([&] { return lines_of(box, i) > before; }));
+    CHECK(trial::gap_in(box.zone_ok({"logs", name_of(i)}), before) == "");
+  }
+}
+
+// The keepers that replaced those that were killed have taken up their work.
+bool all_replaced(const Sandbox& box, const std::vector<pid_t>& dead, size_t count) {
+  auto now = box.keeper_pids();
+  return now.size() == count && std::none_of(now.begin(), now.end(), [&](pid_t pid) {
+           return std::find(dead.begin(), dead.end(), pid) != dead.end();
+         });
+}
+
+}  // namespace
+
+TEST_CASE("zones outlive kill -9 of each zone-keeper and of zoned, and no line is lost") {
+  Sandbox box;
+  Counting zones = boot_counting_zones(box, trial::small_tree(box));
+  harness::sleep_for(milliseconds(300));
+  auto held = trial::census(box);
+  size_t count = box.keeper_pids().size();
+  REQUIRE(count >= 1);
+  for (size_t i = 0, n = trial::times(20, 200); i < n; ++i) {
+    auto keepers = box.keeper_pids();
+    REQUIRE(keepers.size() == count);
+    pid_t victim = keepers.at(i % count);
+    REQUIRE(harness::kill_and_wait(victim).ok());
+    REQUIRE(harness::eventually([&] { return all_replaced(box, {victim}, count); }));
+    harness::sleep_for(milliseconds(100));
+    if (i % 3 == 2) box.restart();
+    if (i % 5 == 4) check_counting(box, zones);
+  }
+  check_counting(box, zones);
+  trial::check_recovery_is_quiet(box);
+  for (int i = 0; i < kZones; ++i) {
+    box.zone_ok({"halt", name_of(i)});
+    CHECK(trial::state_of(box, name_of(i)) == "installed");
+    box.zone_ok({"boot", name_of(i)});
+    CHECK(trial::state_of(box, name_of(i)) == "running");
+  }
+  CHECK(trial::settle_to(box, held) == "");
+}
+
+TEST_CASE("after kill -9 of zoned and all keepers at once each zone is adopted or reported ended") {
+  Sandbox box;
+  std::string tree = trial::small_tree(box);
+  trial::make_zone(box, "still", tree, {R"(command=["/bin/sleep","100000"])"});
+  trial::make_zone(box, "writer", tree, {trial::numbering_command()});
+  pid_t still = trial::pid_of(box, "still");
+  uint64_t started = trial::start_time(still);
+  for (size_t i = 0, n = trial::times(5, 50); i < n; ++i) {
+    auto keepers = box.keeper_pids();
+    box.kill_daemon();
+    for (pid_t keeper : keepers) REQUIRE(harness::kill_and_wait(keeper).ok());
+    box.start();
+    // The last holder of its log has gone with the two: a writer may be killed by SIGPIPE.
+    bool settled = harness::eventually([&] {
+      std::string state = trial::state_of(box, "writer");
+      pid_t pid = trial::pid_of(box, "writer");
+      return state == "installed" || (state == "running" && trial::start_time(pid) != 0);
+    });
+    CHECK(settled);
+    CHECK(trial::same_process(still, started));
+    CHECK(trial::state_of(box, "still") == "running");
+    CHECK(box.zone_ok({"exec", "still", "--", "/bin/echo", "in"}) == "in\n");
+    if (trial::state_of(box, "writer") == "installed") box.zone_ok({"boot", "writer"});
+  }
+  trial::check_recovery_is_quiet(box);
+}
