@@ -189,24 +189,28 @@ void Daemon::autoboot() {
   std::stable_sort(zones.begin(), zones.end(), [](const Zone* a, const Zone* b) {
     return a->spec.boot_priority < b->spec.boot_priority;
   });
-  auto names = std::make_shared<std::vector<std::string>>();
-  for (const Zone* zone : zones) names->push_back(zone->name);
-  std::reverse(names->begin(), names->end());
-  for (size_t i = 0; i < kBootsAtOnce; ++i) boot_next(names);
+  auto queue = std::make_shared<BootQueue>();
+  for (const Zone* zone : zones) queue->zones.emplace_back(zone->spec.boot_priority, zone->name);
+  std::reverse(queue->zones.begin(), queue->zones.end());
+  boot_next(queue);
 }
 
-void Daemon::boot_next(const std::shared_ptr<std::vector<std::string>>& names) {
-  while (!names->empty() && !stopping_) {
-    std::string name = std::move(names->back());
-    names->pop_back();
+// Zones of one priority boot together, those of the next when all of these have been started.
+void Daemon::boot_next(const std::shared_ptr<BootQueue>& queue) {
+  while (!queue->zones.empty() && queue->booting < kBootsAtOnce && !stopping_) {
+    auto [priority, name] = queue->zones.back();
+    if (queue->booting > 0 && priority != queue->priority) return;
+    queue->zones.pop_back();
     Zone* zone = registry_->find(name);
     if (zone == nullptr || zone->state != State::kInstalled) continue;
-    runtime_->boot(zone, {}, [this, names, name](Result<Booted> booted) {
+    queue->priority = priority;
+    ++queue->booting;
+    runtime_->boot(zone, {}, [this, queue](base::Result<Booted> booted) {
       if (!booted) base::log_error("autoboot: " + booted.error().message);
+      --queue->booting;
       // A boot that is refused at once answers from inside: not deeper into the stack.
-      loop_->after(std::chrono::milliseconds(0), [this, names] { boot_next(names); });
+      loop_->after(std::chrono::milliseconds(0), [this, queue] { boot_next(queue); });
     });
-    return;
   }
 }
 

@@ -1,5 +1,6 @@
 // zoned [--root DIR] [--background | --stop-all] [--version] [--help]
 #include <fcntl.h>
+#include <malloc.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -198,6 +199,11 @@ int run(const Options& options) {
 
 int main(int argc, char** argv) {
   base::set_log_program("zoned");
+  // Replies are large, made of small pieces, and gone at once: merging the pieces after each cost a
+  // sixth of the time (mallopt(3)).
+  constexpr int kKeepBytes = 16 << 20;
+  mallopt(M_MXFAST, 0);
+  mallopt(M_TRIM_THRESHOLD, kKeepBytes);
   auto options = parse(argc, argv);
   if (!options) {
     report(options.error());
