@@ -52,7 +52,8 @@ $(BUILD)/obj/%.o: %.cc
 
 include base/module.mk labels/module.mk resource/module.mk netns/module.mk vmzone/module.mk
 include zoned/api/module.mk zoned/core/module.mk zoned/daemon/module.mk cli/module.mk
-include tests/harness/module.mk tests/module.mk tests/victims/module.mk man/module.mk contrib/module.mk
+include tests/harness/module.mk tests/module.mk tests/victims/module.mk tests/root/reliability.mk man/module.mk contrib/module.mk
+include tests/root/module.mk
 include tests/targets.mk
 
 all: $(programs)

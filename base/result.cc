@@ -6,9 +6,9 @@
 namespace base {
 namespace {
 
-constexpr std::array<std::string_view, 11> kNames = {
+constexpr std::array<std::string_view, 13> kNames = {
     "invalid",     "not-found", "exists",  "busy", "state",   "denied",
-    "unsupported", "no-space",  "timeout", "io",   "internal"};
+    "unsupported", "no-space",  "timeout", "io",   "internal", "no-command", "not-runnable"};
 
 Code code_for_errno(int err) {
   switch (err) {
@@ -55,12 +55,12 @@ Code code_from_name(std::string_view name) {
   return Code::kInternal;
 }
 
-Error&& Error::context(std::string_view what) && {
+Error Error::context(std::string_view what) && {
   message.insert(0, std::string(what) + ": ");
   return std::move(*this);
 }
 
-Error&& Error::with_hint(std::string_view text) && {
+Error Error::with_hint(std::string_view text) && {
   if (hint.empty()) hint = text;
   return std::move(*this);
 }

@@ -27,6 +27,8 @@ enum class Code {
   kTimeout,      // "timeout"
   kIo,           // "io": the kernel or a helper program failed
   kInternal,     // "internal": a bug of ours
+  kNoCommand,    // "no-command": the command to run is not there (127 of a shell)
+  kNotRunnable,  // "not-runnable": the command is there and can't be executed (126 of a shell)
 };
 
 // "invalid", "not-found", ...
@@ -41,8 +43,8 @@ struct Error {
   int sys_errno = 0;    // 0: not caused by a system call
 
   // Prefixes the message: context("zone 'web'") gives "zone 'web': <message>".
-  Error&& context(std::string_view what) &&;
-  Error&& with_hint(std::string_view text) &&;
+  Error context(std::string_view what) &&;
+  Error with_hint(std::string_view text) &&;
 };
 
 // An error without errno.

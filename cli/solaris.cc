@@ -334,7 +334,7 @@ int run_solaris(const Context& context, std::span<const std::string> words) {
     auto result = program.run(context, words);
     if (result) return *result;
     print_error(context, result.error());
-    return program.failure;
+    return failure_status(result.error(), program.failure);
   }
   return kUsage;
 }

@@ -237,6 +237,14 @@ std::string verb_help(const Verb& verb) {
   return text;
 }
 
+int failure_status(const base::Error& error, int failure) {
+  constexpr int kNotRunnable = 126;
+  constexpr int kNoCommand = 127;
+  if (failure != kExecFailed) return failure;
+  if (error.code == Code::kNoCommand) return kNoCommand;
+  return error.code == Code::kNotRunnable ? kNotRunnable : failure;
+}
+
 int run_zone(Context context, std::span<const std::string> words) {
   auto fail = [&](const base::Error& error, int status) {
     print_error(context, error);
@@ -281,7 +289,7 @@ int run_zone(Context context, std::span<const std::string> words) {
     return fail(status.error(), verb->failure);
   auto result = verb->handler(context, *arguments);
   if (result) return *result;
-  return fail(result.error(), verb->failure);
+  return fail(result.error(), failure_status(result.error(), verb->failure));
 }
 
 }  // namespace cli

@@ -17,6 +17,9 @@ using Handler = base::Result<int> (*)(const Context& context, const Arguments& a
 inline constexpr int kFailed = 1;
 inline constexpr int kUsage = 2;
 inline constexpr int kExecFailed = 125;  // exec, run, login: ours, not the command's
+// The exit status for an error where a failure otherwise gives `failure`: with kExecFailed, 127 for
+// a missing command and 126 for one that can't be executed, as a shell has it.
+int failure_status(const base::Error& error, int failure);
 
 struct Verb {
   std::string_view name;   // "create", "pool create"

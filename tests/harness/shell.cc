@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <filesystem>
+#include <fstream>
 
 #include "base/files.h"
 #include "base/strings.h"
@@ -92,6 +93,13 @@ std::string cgroup_value(const Sandbox& sandbox, const std::string& zone,
   std::filesystem::path path(folder);
   while (path.has_relative_path() && path.filename() != zone) path = path.parent_path();
   return read_text((path / file).string());
+}
+
+void write_text(const std::string& path, const std::string& text) {
+  std::ofstream file(path, std::ios::trunc);
+  file << text;
+  file.close();
+  if (file.fail()) FAIL("write " << path);
 }
 
 std::string read_text(const std::string& path) {

@@ -40,6 +40,7 @@ std::string cgroup_value(const Sandbox& sandbox, const std::string& zone,
                          const std::string& controller, const std::string& v1_file,
                          const std::string& v2_file);
 
+void write_text(const std::string& path, const std::string& text);
 // A text file, trimmed; fails the test when it can't be read.
 std::string read_text(const std::string& path);
 

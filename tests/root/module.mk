@@ -6,6 +6,6 @@ $(BUILD)/root/zones: | $(zone_programs)
 $(eval $(call root_test,bad_input,))
 $(BUILD)/root/bad_input: | $(zone_programs)
 $(eval $(call root_test,escape,))
-$(BUILD)/root/escape: | $(zone_programs)
+$(BUILD)/root/escape: | $(zone_programs) $(BUILD)/victims/stalker
 $(eval $(call root_test,solaris,))
 $(BUILD)/root/solaris: | $(zone_programs)

@@ -3,7 +3,11 @@ $(BUILD)/victims/attacker: $(BUILD)/obj/tests/victims/attacker.o
 	@mkdir -p $(@D)
 	@echo "  LINK $@"
 	@$(CXX) $(LDFLAGS) -o $@ $^ $(STATIC)
-all_objs += $(BUILD)/obj/tests/victims/attacker.o
+$(BUILD)/victims/stalker: $(BUILD)/obj/tests/victims/stalker.o
+	@mkdir -p $(@D)
+	@echo "  LINK $@"
+	@$(CXX) $(LDFLAGS) -o $@ $^ $(STATIC)
+all_objs += $(BUILD)/obj/tests/victims/attacker.o $(BUILD)/obj/tests/victims/stalker.o
 
 $(eval $(call root_test,walls,core netns resource labels,-lseccomp))
 $(BUILD)/root/walls: $(BUILD)/victims/attacker $(BUILD)/zone-init

@@ -246,11 +246,27 @@ int drop_bounding(State& state) {
   return 0;
 }
 
+// Without no_new_privs only CAP_SYS_ADMIN may load a filter: another user than root holds it until
+// then. Not the other way round: the filter is not written to let `ids` through.
+bool filter_needs_privilege(const ChildPlan& plan) {
+  return plan.uid != 0 && !plan.no_new_privs && plan.filter_count != 0;
+}
+
+int hold(uint64_t capabilities) {
+  __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct data[2] = {};
+  for (int i = 0; i < 2; ++i)
+    data[i].effective = data[i].permitted = static_cast<uint32_t>(capabilities >> (32 * i));
+  return status(call(__NR_capset, arg(&header), arg(data)));
+}
+
 int ids(State& state) {
   const ChildPlan& plan = state.plan;
   long count = static_cast<long>(plan.group_count);
   if (int err = status(call(__NR_setgroups, count, arg(plan.groups))); err != 0) return err;
   if (int err = status(call(__NR_setresgid, plan.gid, plan.gid, plan.gid)); err != 0) return err;
+  if (filter_needs_privilege(plan))
+    if (int err = status(call(__NR_prctl, PR_SET_KEEPCAPS, 1, 0, 0, 0)); err != 0) return err;
   return status(call(__NR_setresuid, plan.uid, plan.uid, plan.uid));
 }
 
@@ -259,12 +275,8 @@ int capabilities(State& state) {
   const ChildPlan& plan = state.plan;
   long ambient = call(__NR_prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
   if (ambient < 0) return status(ambient);
-  uint64_t held = plan.uid == 0 ? plan.capabilities : 0;
-  __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
-  __user_cap_data_struct data[2] = {};
-  for (int i = 0; i < 2; ++i)
-    data[i].effective = data[i].permitted = static_cast<uint32_t>(held >> (32 * i));
-  return status(call(__NR_capset, arg(&header), arg(data)));
+  if (filter_needs_privilege(plan)) return hold(uint64_t{1} << CAP_SYS_ADMIN);
+  return hold(plan.uid == 0 ? plan.capabilities : 0);
 }
 
 int no_new_privs(State& state) {
@@ -281,6 +293,10 @@ int seccomp(State& state) {
       return err;
   }
   return 0;
+}
+
+int last_capabilities(State& state) {
+  return filter_needs_privilege(state.plan) ? hold(0) : 0;
 }
 
 int exec(State& state) {
@@ -318,6 +334,7 @@ constexpr Step kBootSteps[] = {
     {"capabilities", capabilities},
     {"no_new_privs", no_new_privs},
     {"seccomp", seccomp},
+    {"last capabilities", last_capabilities},
     {"exec", exec},
 };
 
@@ -332,6 +349,7 @@ constexpr Step kEnterSteps[] = {
     {"capabilities", capabilities},
     {"no_new_privs", no_new_privs},
     {"seccomp", seccomp},
+    {"last capabilities", last_capabilities},
     {"exec", exec},
 };
 

@@ -78,7 +78,10 @@ Status await_exec(int report, const char* (*step_name)(uint32_t), const std::str
   std::string step = step_name(failure.step);
   if (step == "exec") step += " " + base::quoted(path);
   if (failure.index != 0) step += " [" + std::to_string(failure.index) + "]";
-  return sys_error(step, failure.error);
+  base::Error error = sys_error(step, failure.error);
+  // The file was there when the tree was looked at: its interpreter is missing, or it is no program.
+  if (step.starts_with("exec ")) error.code = base::Code::kNotRunnable;
+  return error;
 }
 
 struct Pipe {

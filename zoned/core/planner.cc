@@ -162,6 +162,14 @@ std::vector<std::string> environment(const PlanInputs& in, bool os) {
   return env;
 }
 
+base::Error no_command(const TreeFacts& tree, const std::string& command) {
+  if (tree.command_exists)
+    return make_error(Code::kNotRunnable, "command " + quoted(command) + " can't be executed",
+                      "it must be a file with a bit for execution");
+  return make_error(Code::kNoCommand, "no command " + quoted(command),
+                    "give its path in the zone, or install a tree that holds it");
+}
+
 Status add_exec(const PlanInputs& in, bool os, ZonePlan* plan) {
   plan->exec.env = environment(in, os);
   if (os) {
@@ -172,10 +180,7 @@ Status add_exec(const PlanInputs& in, bool os, ZonePlan* plan) {
   plan->exec.descriptor = "init";
   plan->exec.argv = {"zone-init"};
   if (in.spec.command.empty()) return {};
-  if (!in.tree.command_found)
-    return make_error(Code::kNotFound,
-                      "the zone's tree has no command " + quoted(in.spec.command[0]),
-                      "check `command`, or install a tree that holds it");
+  if (!in.tree.command_found) return no_command(in.tree, in.spec.command[0]);
   std::vector<std::string> groups;
   for (uint32_t group : in.tree.groups) groups.push_back(std::to_string(group));
   auto& argv = plan->exec.argv;
@@ -265,8 +270,7 @@ Result<EnterPlan> plan_enter(const ZonePlan& zone, const std::vector<std::string
                              const std::vector<std::string>& env, const TreeFacts& tree,
                              const std::string& workdir, bool tty) {
   if (argv.empty()) return make_error(Code::kInvalid, "no command given");
-  if (!tree.command_found)
-    return make_error(Code::kNotFound, "the zone has no command " + quoted(argv[0]));
+  if (!tree.command_found) return no_command(tree, argv[0]);
   EnterPlan plan;
   plan.zone = zone.name;
   plan.boot_id = zone.boot_id;

@@ -17,7 +17,8 @@ namespace core {
 struct TreeFacts {
   std::string init;       // "/sbin/init" or empty
   bool systemd = false;   // init is systemd
-  bool command_found = true;
+  bool command_found = true;    // as a program: a regular file that may be executed
+  bool command_exists = false;  // not found as a program, but there is something of its name
   std::string command_path;  // argv[0] resolved along PATH inside the tree
   uint32_t uid = 0, gid = 0; // `user` resolved in the tree's passwd
   std::vector<uint32_t> groups;

@@ -71,19 +71,24 @@ std::string find_init(int root) {
   return {};
 }
 
-std::string find_command(int root, const TreeQuestion& question) {
+void find_command(int root, const TreeQuestion& question, TreeFacts* facts) {
   const std::string& name = question.command.front();
-  if (name.empty()) return {};
+  facts->command_found = false;
+  auto is_it = [&](const std::string& path) {
+    facts->command_found = is_program(root, path);
+    if (facts->command_found) facts->command_path = path;
+    facts->command_exists = facts->command_exists || look_up(root, path).ok();
+    return facts->command_found;
+  };
+  if (name.empty()) return;
   if (name.find('/') != std::string::npos) {
-    std::string path = name.starts_with('/') ? name : question.workdir + "/" + name;
-    return is_program(root, path) ? path : std::string();
+    is_it(name.starts_with('/') ? name : question.workdir + "/" + name);
+    return;
   }
   for (const std::string& folder : base::split(question.path, ':')) {
     if (!folder.starts_with('/')) continue;  // relative to what? not searched
-    std::string path = (folder == "/" ? "" : folder) + "/" + name;
-    if (is_program(root, path)) return path;
+    if (is_it((folder == "/" ? "" : folder) + "/" + name)) return;
   }
-  return {};
 }
 
 struct Account {
@@ -205,10 +210,7 @@ Result<TreeFacts> inspect_tree(int root, const TreeQuestion& question) {
   facts.init = find_init(root);
   facts.systemd = !facts.init.empty() && (same_file(root, facts.init, "/lib/systemd/systemd") ||
                                           same_file(root, facts.init, "/usr/lib/systemd/systemd"));
-  if (!question.command.empty()) {
-    facts.command_path = find_command(root, question);
-    facts.command_found = !facts.command_path.empty();
-  }
+  if (!question.command.empty()) find_command(root, question, &facts);
   return facts;
 }
 

@@ -69,7 +69,8 @@ class Edit {
       return make_error(Code::kInvalid, "an assignment is not valid UTF-8 without NUL");
     size_t equals = assignment.find('=');
     if (equals == std::string_view::npos)
-      return make_error(Code::kInvalid, quote(assignment) + " is not KEY=VALUE");
+      return make_error(Code::kInvalid, quote(assignment) + " is not KEY=VALUE",
+                        "such as cpu-shares=20 or env.LANG=C; zone.toml(5) lists the keys");
     ConfigPath path = base::split(base::trim(assignment.substr(0, equals)), '.');
     std::string_view value = base::trim(assignment.substr(equals + 1));
     KeyMatch match = match_key<Spec>(path);

@@ -132,7 +132,8 @@ TEST_CASE("planning refuses what the host or the tree does not have") {
   no_command.command_found = false;
   auto missing = plan(app_spec(), no_command, host());
   REQUIRE_FALSE(missing.ok());
-  CHECK(missing.error().message == "the zone's tree has no command 'nginx'");
+  CHECK(missing.error().code == base::Code::kNoCommand);
+  CHECK(missing.error().message == "no command 'nginx'");
   core::ZoneSpec large = app_spec();
   large.memory_physical = uint64_t{64} << 30;
   CHECK_FALSE(plan(large, app_tree(), host()).ok());
