@@ -49,7 +49,13 @@ class Daemon {
   void recovered();
   void sweep_cgroups(unsigned attempt);
   void autoboot();
-  void boot_next(const std::shared_ptr<std::vector<std::string>>& names);
+  // What is left of autoboot: the last is next.
+  struct BootQueue {
+    std::vector<std::pair<uint32_t, std::string>> zones;  // boot-priority, name
+    uint32_t priority = 0;                                // of those that boot now
+    size_t booting = 0;
+  };
+  void boot_next(const std::shared_ptr<BootQueue>& queue);
 
   // End (daemon_stop.cc).
   void stop_all(Callback done);

@@ -156,6 +156,13 @@ void Daemon::recovered() {
     loop_->stop();
     return;
   }
+  for (const std::string& name : registry_->waiting()) {
+    Zone* zone = registry_->find(name);
+    if (zone != nullptr && !zone->record && zone->state == State::kInstalled)
+      runtime_->restart_later(zone);
+    else
+      base::log_ignored("restart", registry_->set_waiting(name, false));
+  }
   on_ready_();
   autoboot();
 }

@@ -277,8 +277,10 @@ Result<UniqueFd> Installer::open_run_source(const std::string& source) const {
   auto parsed = core::parse_source(source);
   if (!parsed || parsed->kind != core::Source::Kind::kDir) {
     if (!parsed) return std::move(parsed).error();
-    return make_error(Code::kUnsupported, "run from " + base::quoted(source),
-                      "run takes dir:PATH or clone:ZONE; install other sources first");
+    return make_error(
+        Code::kUnsupported,
+        "run from " + base::quoted(source) + ": only a folder or an installed zone will do",
+        "run takes dir:PATH or clone:ZONE; install other sources first");
   }
   return base::open_at(AT_FDCWD, parsed->path, O_RDONLY | O_DIRECTORY);
 }

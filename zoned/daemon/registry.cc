@@ -32,6 +32,7 @@ constexpr const char* kRemoving = "removing";  // in a zone's folder: the zone i
 constexpr std::string_view kToml = ".toml";
 constexpr std::string_view kJson = ".json";
 constexpr std::string_view kPlan = ".plan";
+constexpr std::string_view kRestart = ".restart";
 
 std::string stem(const std::string& file, std::string_view suffix) {
   return file.ends_with(suffix) ? file.substr(0, file.size() - suffix.size()) : std::string();
@@ -297,6 +298,7 @@ Result<std::string> Registry::end_removal(const std::string& name) {
   TRY(fault_point("delete.folder.before"));
   TRY_AS(std::string aside, discard(lib_zones_.get(), name));
   TRY(fault_point("delete.folder.after"));
+  TRY(set_waiting(name, false));
   return aside;
 }
 
@@ -368,6 +370,22 @@ Status Registry::write_plan(const Zone& zone) const {
 void Registry::remove_record(const std::string& name) const {
   unlinkat(run_zones_.get(), (name + std::string(kPlan)).c_str(), 0);
   unlinkat(run_zones_.get(), (name + std::string(kJson)).c_str(), 0);
+}
+
+Status Registry::set_waiting(const std::string& name, bool waiting) const {
+  std::string file = name + std::string(kRestart);
+  if (waiting) return base::replace_file(run_zones_.get(), file, "", Durability::kRuntime);
+  unlinkat(run_zones_.get(), file.c_str(), 0);
+  return {};
+}
+
+std::vector<std::string> Registry::waiting() const {
+  std::vector<std::string> zones;
+  auto names = base::list_dir(run_zones_.get());
+  if (!names) return zones;
+  for (const std::string& name : *names)
+    if (std::string zone = stem(name, kRestart); !zone.empty()) zones.push_back(zone);
+  return zones;
 }
 
 void Registry::remember_plan(Zone* zone, std::shared_ptr<const core::ZonePlan> plan) {

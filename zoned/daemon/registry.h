@@ -62,6 +62,9 @@ class Registry {
   base::Status write_record(const Zone& zone) const;
   base::Status write_plan(const Zone& zone) const;
   void remove_record(const std::string& name) const;
+  // RUN/zones/NAME.restart: the zone waits to be booted again by its restart policy.
+  base::Status set_waiting(const std::string& name, bool waiting) const;
+  std::vector<std::string> waiting() const;
   // The plan that the zone was booted with; read back if memory has dropped it.
   base::Result<std::shared_ptr<const core::ZonePlan>> plan_of(Zone* zone);
   // Keeps the plan in memory among the most recently used.

@@ -93,6 +93,8 @@ class Runtime {
   // Recovery: a boot that got nowhere.
   void undo(Zone* zone, base::Error why);
 
+  // Recovery: boots a zone that was waiting for its restart.
+  void restart_later(Zone* zone);
   // While set nothing boots and no zone starts again by itself.
   void set_stopping(bool stopping) { stopping_ = stopping; }
 
@@ -129,8 +131,9 @@ class Runtime {
   void kill_overdue(Zone* zone);
   void clean_up(Zone* zone);
   base::Status clean_up_once(Zone* zone);
+  enum class Next { kNothing, kRestart, kReboot };
+  Next next_of(const Zone& zone) const;
   void settle(Zone* zone);
-  void restart_later(Zone* zone);
   void restart(const std::string& name);
 
   Parts parts_;

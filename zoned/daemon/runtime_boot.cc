@@ -231,7 +231,11 @@ Status Runtime::step_record(Boot* boot) {
   boot->zone->on_keeper = true;
   boot->zone->record->keeper = keeper;
   boot->zone->last_keeper = static_cast<int>(keeper);
-  return parts_.registry->write_record(*boot->zone);
+  TRY(parts_.registry->write_record(*boot->zone));
+  // Only a restart has left the mark; it is not looked for on the way of others.
+  if (boot->zone->backoff.count() > 0 || boot->zone->boots > 0)
+    TRY(parts_.registry->set_waiting(boot->zone->name, false));
+  return {};
 }
 
 Status Runtime::step_launch(Boot* boot) {

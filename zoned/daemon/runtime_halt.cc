@@ -76,6 +76,7 @@ void Runtime::shutdown(Zone* zone, milliseconds timeout, Intent intent, Callback
 void Runtime::halt(Zone* zone, Callback done) {
   if (zone->restart_timer != 0) {
     parts_.loop->cancel(std::exchange(zone->restart_timer, 0));
+    base::log_ignored(subject(*zone), parts_.registry->set_waiting(zone->name, false));
     if (!zone->record) return done({});
   }
   if (!zone->record)
@@ -160,14 +161,35 @@ Status Runtime::clean_up_once(Zone* zone) {
   TRY(fault_point("halt.range.before"));
   parts_.ids->release({zone->record->range_base});
   TRY(fault_point("halt.range.after"));
+  // Noted before the record goes: a kill in between must not leave the zone down.
+  if (next_of(*zone) != Next::kNothing) TRY(parts_.registry->set_waiting(zone->name, true));
   TRY(fault_point("halt.record.before"));
   parts_.registry->remove_record(zone->name);
   return fault_point("halt.record.after");
 }
 
+// What the end of a zone leads to, by what is known of it while its record is still there.
+Runtime::Next Runtime::next_of(const Zone& zone) const {
+  if (zone.ephemeral || zone.intent != Intent::kNone || stopping_) return Next::kNothing;
+  bool booted = zone.failure.message.empty();
+  core::ExitStatus status = zone.exit.value_or(core::ExitStatus{});
+  // reboot(2) inside a pid namespace: SIGHUP asks for a restart, SIGINT for power off.
+  if (booted && zone.record->os && status.kind == core::ExitStatus::Kind::kSignal) {
+    if (status.value == SIGHUP) return Next::kReboot;
+    if (status.value == SIGINT) return Next::kNothing;
+  }
+  // A first boot that fails is its caller's to repeat.
+  if (!booted && zone.backoff.count() == 0) return Next::kNothing;
+  bool well = booted && status.kind == core::ExitStatus::Kind::kExit && status.value == 0;
+  bool restart = zone.spec.restart == core::Restart::kAlways ||
+                 (zone.spec.restart == core::Restart::kOnFailure && !well);
+  return restart ? Next::kRestart : Next::kNothing;
+}
+
 // All is gone: answers those who wait and decides what comes next.
 void Runtime::settle(Zone* zone) {
   const std::string name = zone->name;
+  Next next = next_of(*zone);
   RuntimeRecord record = *std::exchange(zone->record, std::nullopt);
   // After the record, so that a kill in between leaves the status to be asked for again.
   if (std::exchange(zone->on_keeper, false)) {
@@ -181,26 +203,15 @@ void Runtime::settle(Zone* zone) {
   zone->launching = false;
   zone->state = zone->file.state;
   auto waiters = std::exchange(zone->waiters, {});
-  bool booted = std::exchange(zone->failure, {}).message.empty();
-  Intent intent = std::exchange(zone->intent, Intent::kNone);
-  core::ExitStatus status = zone->exit.value_or(core::ExitStatus{});
-  bool by_signal = record.os && status.kind == core::ExitStatus::Kind::kSignal;
-  bool again = false;  // reboot(2) inside a pid namespace: SIGHUP restart, SIGINT power off
-  bool restart = false;
+  zone->failure = {};
+  zone->intent = Intent::kNone;
   if (zone->ephemeral) {
     parts_.registry->drop_zone(name);
     parts_.events->emit(name, "deleted");
-  } else if (intent == Intent::kNone && !stopping_) {
-    again = booted && by_signal && status.value == SIGHUP;
-    bool off = by_signal && status.value == SIGINT;
-    bool well = status.kind == core::ExitStatus::Kind::kExit && status.value == 0;
-    restart = !again && !off && (booted || zone->backoff.count() > 0) &&
-              (zone->spec.restart == core::Restart::kAlways ||
-               (zone->spec.restart == core::Restart::kOnFailure && !(booted && well)));
   }
-  if (restart) restart_later(zone);
+  if (next == Next::kRestart) restart_later(zone);
   for (auto& waiter : waiters) waiter({});
-  if (again) this->restart(name);
+  if (next == Next::kReboot) restart(name);
 }
 
 void Runtime::restart_later(Zone* zone) {
@@ -221,6 +232,11 @@ void Runtime::restart(const std::string& name) {
     if (booted) return;
     base::log_warning("restart: " + booted.error().message);
     parts_.events->emit(name, "restart-failed", booted.error().message);
+    // Refused before there was anything to clean up: nobody else tries again.
+    Zone* target = parts_.registry->find(name);
+    if (target != nullptr && !target->record && target->restart_timer == 0 &&
+        target->state == State::kInstalled && target->spec.restart != core::Restart::kNo)
+      restart_later(target);
   });
 }
 

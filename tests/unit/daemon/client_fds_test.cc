@@ -65,7 +65,8 @@ TEST_CASE("exactly the number of descriptors that is needed is taken") {
   CHECK_FALSE(take_client_stdio(some(3), 0).ok());
   auto bad = some(2);
   bad.push_back(open_path("/", O_RDONLY | O_DIRECTORY));
-  CHECK_FALSE(take_client_stdio(std::move(bad), 3).ok());
+  auto refused = take_client_stdio(std::move(bad), 3);
+  CHECK_FALSE(refused.ok());
 }
 
 }  // namespace
