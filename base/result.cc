@@ -7,8 +7,8 @@ namespace base {
 namespace {
 
 constexpr std::array<std::string_view, 13> kNames = {
-    "invalid",     "not-found", "exists",  "busy", "state",   "denied",
-    "unsupported", "no-space",  "timeout", "io",   "internal", "no-command", "not-runnable"};
+    "invalid",  "not-found", "exists", "busy",     "state",      "denied",      "unsupported",
+    "no-space", "timeout",   "io",     "internal", "no-command", "not-runnable"};
 
 Code code_for_errno(int err) {
   switch (err) {

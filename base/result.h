@@ -57,7 +57,7 @@ Error sys_error(std::string_view what, int err = errno);
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : v_(std::in_place_index<0>, std::move(value)) {}   // NOLINT: implicit by design
+  Result(T value) : v_(std::in_place_index<0>, std::move(value)) {}  // NOLINT: implicit by design
   Result(Error error) : v_(std::in_place_index<1>, std::move(error)) {}  // NOLINT
 
   explicit operator bool() const { return v_.index() == 0; }
@@ -95,15 +95,15 @@ using Status = Result<void>;
 
 // TRY(expr): evaluates a Result<void> (or ignores a value) and returns its error from the function.
 // TRY_AS(var, expr): declares var with the value, or returns the error.
-#define TRY(expr)                                              \
-  do {                                                         \
-    auto try_result_ = (expr);                                 \
+#define TRY(expr)                                                 \
+  do {                                                            \
+    auto try_result_ = (expr);                                    \
     if (!try_result_.ok()) return std::move(try_result_).error(); \
   } while (false)
 #define TRY_CAT2_(a, b) a##b
 #define TRY_CAT_(a, b) TRY_CAT2_(a, b)
-#define TRY_AS_(tmp, var, expr)              \
-  auto tmp = (expr);                         \
+#define TRY_AS_(tmp, var, expr)                 \
+  auto tmp = (expr);                            \
   if (!tmp.ok()) return std::move(tmp).error(); \
   var = *std::move(tmp)
 #define TRY_AS(var, expr) TRY_AS_(TRY_CAT_(try_as_, __LINE__), var, expr)

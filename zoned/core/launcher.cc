@@ -168,8 +168,8 @@ Status Launcher::clone_child() {
 
 Status Launcher::map_ids() {
   if (!plan_.namespaces.user) return {};
-  TRY_AS(UniqueFd proc, base::open_at(AT_FDCWD, "/proc/" + std::to_string(child_),
-                                      O_PATH | O_DIRECTORY));
+  TRY_AS(UniqueFd proc,
+         base::open_at(AT_FDCWD, "/proc/" + std::to_string(child_), O_PATH | O_DIRECTORY));
   std::string map = "0 " + std::to_string(plan_.ids.base) + " " + std::to_string(kIdsPerZone);
   TRY(base::write_value(proc.get(), "gid_map", map));
   TRY(base::write_value(proc.get(), "uid_map", map));

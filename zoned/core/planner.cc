@@ -146,8 +146,9 @@ void add_rlimits(const PlanInputs& in, Planned* out) {
   constexpr uint64_t kLocked = 64 << 10;
   uint64_t locked = in.spec.memory_locked.value_or(std::min(kLocked, in.host.memlock_hard));
   if (locked > in.host.memlock_hard) {
-    out->warnings.push_back("capped-memory.locked is above what this host allows us to give; using " +
-                            base::format_size(in.host.memlock_hard));
+    out->warnings.push_back(
+        "capped-memory.locked is above what this host allows us to give; using " +
+        base::format_size(in.host.memlock_hard));
     locked = in.host.memlock_hard;
   }
   out->plan.rlimits.push_back({RLIMIT_MEMLOCK, locked, locked});
@@ -193,10 +194,10 @@ Status add_exec(const PlanInputs& in, bool os, ZonePlan* plan) {
 
 Status check_host_for(const PlanInputs& in) {
   if (in.spec.memory_physical && *in.spec.memory_physical > in.host.memory_bytes)
-    return make_error(Code::kInvalid,
-                      "capped-memory.physical is more than the host's " +
-                          base::format_size(in.host.memory_bytes),
-                      "lower it");
+    return make_error(
+        Code::kInvalid,
+        "capped-memory.physical is more than the host's " + base::format_size(in.host.memory_bytes),
+        "lower it");
   if (!in.spec.dedicated_cpus) return {};
   TRY_AS(auto cpus, base::parse_cpu_list(*in.spec.dedicated_cpus));
   if (cpus.back() < in.host.cpus) return {};
@@ -260,8 +261,7 @@ Result<Planned> plan_zone(const PlanInputs& in) {
   plan.cgroup.pool = in.spec.pool;
   plan.cgroup.zone = in.spec.name;
   if (in.cgroups != nullptr) {
-    TRY_AS(plan.cgroup.writes,
-           in.cgroups->plan(limits_of(in.spec, in.cpu_weight), &out.warnings));
+    TRY_AS(plan.cgroup.writes, in.cgroups->plan(limits_of(in.spec, in.cpu_weight), &out.warnings));
   }
   return out;
 }

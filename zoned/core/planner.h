@@ -15,12 +15,12 @@ namespace core {
 
 // What was found in the zone's tree (see root_tree.h).
 struct TreeFacts {
-  std::string init;       // "/sbin/init" or empty
-  bool systemd = false;   // init is systemd
+  std::string init;             // "/sbin/init" or empty
+  bool systemd = false;         // init is systemd
   bool command_found = true;    // as a program: a regular file that may be executed
   bool command_exists = false;  // not found as a program, but there is something of its name
-  std::string command_path;  // argv[0] resolved along PATH inside the tree
-  uint32_t uid = 0, gid = 0; // `user` resolved in the tree's passwd
+  std::string command_path;     // argv[0] resolved along PATH inside the tree
+  uint32_t uid = 0, gid = 0;    // `user` resolved in the tree's passwd
   std::vector<uint32_t> groups;
   std::string home = "/";
 };
@@ -31,14 +31,14 @@ struct PlanInputs {
   const TreeFacts& tree;
   IdRange ids;
   std::string boot_id;
-  uint32_t cpu_weight = 0;                  // from resource::weights_for; 0: leave the default
+  uint32_t cpu_weight = 0;  // from resource::weights_for; 0: leave the default
   const resource::CgroupDriver* cgroups = nullptr;
-  bool ephemeral = false;                   // zone run: an overlay over the source
-  bool client_stdio = false;                // zone run: the client's descriptors
-  bool client_tty = false;                  // zone run: a pty for the client instead
-  std::vector<bool> private_trees;          // per [[fs]]: is `special` below a folder that only root
-                                            // may enter? Only then is it idmapped (else a zone's
-                                            // root would make files of the host's root)
+  bool ephemeral = false;           // zone run: an overlay over the source
+  bool client_stdio = false;        // zone run: the client's descriptors
+  bool client_tty = false;          // zone run: a pty for the client instead
+  std::vector<bool> private_trees;  // per [[fs]]: is `special` below a folder that only root
+                                    // may enter? Only then is it idmapped (else a zone's
+                                    // root would make files of the host's root)
 };
 
 struct Planned {

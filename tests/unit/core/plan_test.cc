@@ -51,8 +51,17 @@ core::TreeFacts app_tree() {
 
 base::Result<core::Planned> plan(const core::ZoneSpec& spec, const core::TreeFacts& tree,
                                  const core::HostFacts& facts, bool ephemeral = false) {
-  return core::plan_zone({spec, facts, tree, {589824}, "0123456789abcdef0123456789abcdef", 0,
-                          nullptr, ephemeral, ephemeral, false, {false, true}});
+  return core::plan_zone({spec,
+                          facts,
+                          tree,
+                          {589824},
+                          "0123456789abcdef0123456789abcdef",
+                          0,
+                          nullptr,
+                          ephemeral,
+                          ephemeral,
+                          false,
+                          {false, true}});
 }
 
 void check_golden(const std::string& name, const core::ZonePlan& plan) {
@@ -61,8 +70,8 @@ void check_golden(const std::string& name, const core::ZonePlan& plan) {
   if (std::getenv("UPDATE_GOLDEN") != nullptr) {
     auto folder = base::open_at(AT_FDCWD, kGolden, O_RDONLY | O_DIRECTORY);
     REQUIRE(folder.ok());
-    REQUIRE(base::replace_file(folder->get(), name + ".json", text, base::Durability::kRuntime,
-                               0644));
+    REQUIRE(
+        base::replace_file(folder->get(), name + ".json", text, base::Durability::kRuntime, 0644));
   }
   auto golden = base::read_file(AT_FDCWD, file);
   REQUIRE(golden.ok());
