@@ -7,8 +7,8 @@
 #include <linux/close_range.h>
 #include <linux/mount.h>
 #include <linux/sched.h>
-#include <linux/securebits.h>
 #include <linux/seccomp.h>
+#include <linux/securebits.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -89,10 +89,10 @@ int receive_fd(int socket, int* fd) {
 
 struct State {
   const ChildPlan& plan;
-  uint32_t index = 0;                  // for the failure report
+  uint32_t index = 0;                         // for the failure report
   int mounts[kMaxChildFilesystems + 1] = {};  // detached file systems, then the console's master
   size_t mount_count = 0;
-  int terminal = -1;                   // slave of the console
+  int terminal = -1;  // slave of the console
 };
 
 // --- steps ---------------------------------------------------------------------------------------
@@ -295,15 +295,13 @@ int seccomp(State& state) {
   return 0;
 }
 
-int last_capabilities(State& state) {
-  return filter_needs_privilege(state.plan) ? hold(0) : 0;
-}
+int last_capabilities(State& state) { return filter_needs_privilege(state.plan) ? hold(0) : 0; }
 
 int exec(State& state) {
   const ChildPlan& plan = state.plan;
   if (plan.exec_fd >= 0)
-    return status(call(__NR_execveat, plan.exec_fd, arg(""), arg(plan.argv), arg(plan.envp),
-                       AT_EMPTY_PATH));
+    return status(
+        call(__NR_execveat, plan.exec_fd, arg(""), arg(plan.argv), arg(plan.envp), AT_EMPTY_PATH));
   return status(call(__NR_execve, arg(plan.path), arg(plan.argv), arg(plan.envp)));
 }
 
