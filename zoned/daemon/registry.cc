@@ -114,6 +114,7 @@ Status Registry::load(std::vector<std::string>* problems) {
   TRY(each(etc_pools_.get(), kToml, [this](const std::string& n) { return load_pool(n); }));
   pools_.try_emplace("default").first->second.spec.name = "default";
   TRY(each(etc_zones_.get(), kToml, [this](const std::string& n) { return load_zone(n); }));
+  end_creations();
   if (std::exchange(unsynced_, false) && syncfs(lib_zones_.get()) != 0)
     return base::sys_error("sync " + base::quoted(paths_.lib, 400));
   return each(run_zones_.get(), kJson, [this](const std::string& n) { return load_record(n); });
@@ -323,6 +324,22 @@ void Registry::end_removals(std::vector<std::string>* problems) {
     if (!base::exists_at(lib_zones_.get(), name + "/" + kRemoving)) continue;
     auto ended = end_removal(name);
     if (!ended) problems->push_back(ended.error().message);
+  }
+}
+
+// A folder that holds zone.json alone, of a zone without configuration: create_zone() was cut short.
+void Registry::end_creations() {
+  auto names = base::list_dir(lib_zones_.get());
+  if (!names) return;
+  for (const std::string& name : *names) {
+    if (base::exists_at(etc_zones_.get(), name + std::string(kToml))) continue;
+    auto dir = base::open_at(lib_zones_.get(), name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    if (!dir) continue;
+    remove_temporaries(dir->get());
+    auto files = base::list_dir(dir->get());
+    if (!files || (!files->empty() && *files != std::vector<std::string>{"zone.json"})) continue;
+    unlinkat(dir->get(), "zone.json", 0);
+    unlinkat(lib_zones_.get(), name.c_str(), AT_REMOVEDIR);
   }
 }
 

@@ -73,6 +73,7 @@ class Registry {
  private:
   explicit Registry(api::Paths paths) : paths_(std::move(paths)) {}
   void end_removals(std::vector<std::string>* problems);
+  void end_creations();
   base::Result<std::string> end_removal(const std::string& name);
   base::Status load_zone(const std::string& file);
   base::Status load_record(const std::string& file);
