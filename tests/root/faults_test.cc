@@ -139,7 +139,8 @@ TEST_CASE("zoned killed at any step of a verb leaves the old or the new state an
       else
         bench.start("");
       std::string state;
-      harness::eventually([&] { return old_or_new(verb, state = trial::state_of(bench.box(), kZone)); });
+      harness::eventually(
+          [&] { return old_or_new(verb, state = trial::state_of(bench.box(), kZone)); });
       INFO("zone: " << killed.err << "state: " << state);
       CHECK(old_or_new(verb, state));
       trial::check_recovery_is_quiet(bench.box());
@@ -149,7 +150,8 @@ TEST_CASE("zoned killed at any step of a verb leaves the old or the new state an
   }
 }
 
-TEST_CASE("an error at any step of a verb is told, leaves nothing, and the verb works the next time") {
+TEST_CASE(
+    "an error at any step of a verb is told, leaves nothing, and the verb works the next time") {
   Bench bench;
   bench.begin();
   for (const char* error : {"ENOSPC", "EIO"}) {
@@ -174,7 +176,8 @@ TEST_CASE("an error at any step of a verb is told, leaves nothing, and the verb 
               std::string::npos);
       }
       bench.restart("");
-      harness::eventually([&] { return old_or_new(verb, state = trial::state_of(bench.box(), kZone)); });
+      harness::eventually(
+          [&] { return old_or_new(verb, state = trial::state_of(bench.box(), kZone)); });
       CHECK(old_or_new(verb, state));
       bench.finish(verb);
     }

@@ -25,7 +25,8 @@ namespace {
 constexpr int kFlightStatus = 7;
 constexpr int kOurFailure = 125;
 constexpr int kFlightLines = 20;
-const char* const kFlight = "i=0; while [ $i -lt 20 ]; do i=$((i+1)); echo $i; usleep 15000; done; exit 7";
+const char* const kFlight =
+    "i=0; while [ $i -lt 20 ]; do i=$((i+1)); echo $i; usleep 15000; done; exit 7";
 
 // What several threads saw of `exec` and `run` that were in flight.
 struct Flights {
@@ -101,8 +102,8 @@ size_t check_flights(const std::vector<trial::Ran>& flights, const std::vector<K
     for (const Kill& kill : kills) {
       bool away_at_start = flight.started >= kill.at &&
                            flight.started <= kill.at + kill.until_ready + milliseconds(50);
-      killed_early |= away_at_start ||
-                      (kill.at >= flight.started && kill.at <= flight.first_output + kAnswer);
+      killed_early |=
+          away_at_start || (kill.at >= flight.started && kill.at <= flight.first_output + kAnswer);
       killed_later |= kill.at > flight.first_output && kill.at < flight.ended;
     }
     bool whole = flight.status == kFlightStatus && trial::gap_in(flight.out, kFlightLines) == "";
@@ -204,8 +205,9 @@ TEST_CASE("an upgrade in place loses no zone, no output and nothing in flight") 
   std::string tree = trial::small_tree(box);
   auto steady = make_steady_zones(box, tree, 3);
   auto answers = [&] {
-    return harness::eventually(
-        [&] { return trial::call(box, "List", {{"names", nlohmann::json::array()}}).ok(); });
+    return harness::eventually([&] {
+      return trial::call(box, "List", {{"names", nlohmann::json::array()}}).ok();
+    });
   };
   pid_t daemon = box.daemon_pid();
   auto keepers = box.keeper_pids();
@@ -293,8 +295,8 @@ TEST_CASE("a process that was given a zone's old pid is neither adopted nor sign
   REQUIRE(text.ok());
   auto record = nlohmann::json::parse(*text);
   record["pid"] = getpid();
-  REQUIRE(base::replace_file(folder->get(), "gone.json", record.dump(),
-                             base::Durability::kRuntime).ok());
+  REQUIRE(base::replace_file(folder->get(), "gone.json", record.dump(), base::Durability::kRuntime)
+              .ok());
   box.start();
   CHECK(harness::eventually([&] { return trial::state_of(box, "gone") == "installed"; }));
   box.zone_ok({"boot", "gone"});

@@ -36,8 +36,9 @@ std::vector<double> used_over(const Sandbox& box, const std::vector<Zone>& zones
     before.push_back(static_cast<double>(trial::cpu_ns(box, zone.pool, zone.name)));
   harness::sleep_for(time);
   for (size_t i = 0; i < zones.size(); ++i)
-    used.push_back((static_cast<double>(trial::cpu_ns(box, zones[i].pool, zones[i].name)) -
-                    before[i]) / kNsPerSecond);
+    used.push_back(
+        (static_cast<double>(trial::cpu_ns(box, zones[i].pool, zones[i].name)) - before[i]) /
+        kNsPerSecond);
   return used;
 }
 
@@ -163,7 +164,9 @@ TEST_CASE("a memory bomb dies in its zone and takes nobody with it") {
                    {trial::shell_command("tail -n 1 /dev/zero; echo status $?; sleep 1000"),
                     "capped-memory.physical=32M"});
   CHECK(harness::eventually(
-      [&] { return box.zone_ok({"logs", "bomb"}).find("status 137") != std::string::npos; },
+      [&] {
+        return box.zone_ok({"logs", "bomb"}).find("status 137") != std::string::npos;
+      },
       std::chrono::seconds(30)));
   CHECK(trial::state_of(box, "bomb") == "running");
   CHECK(trial::state_of(box, "calm") == "running");

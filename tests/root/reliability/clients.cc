@@ -34,8 +34,8 @@ void say(int socket, std::string_view text) {
 // calls whose replies nobody reads.
 base::UniqueFd rude_client(const Sandbox& box, size_t kind) {
   constexpr std::string_view kStream("{\"method\":\"io.zoned.Events\",\"more\":true}\0", 41);
-  constexpr std::string_view kCall(
-      "{\"method\":\"io.zoned.List\",\"parameters\":{\"names\":[]}}\0", 54);
+  constexpr std::string_view kCall("{\"method\":\"io.zoned.List\",\"parameters\":{\"names\":[]}}\0",
+                                   54);
   base::UniqueFd socket = connect_to(box);
   switch (kind % 4) {
     case 0:
@@ -66,7 +66,8 @@ TEST_CASE("slow, silent and rude clients neither delay the others nor fill zoned
   size_t fds = trial::fds_of(daemon);
 
   std::vector<base::UniqueFd> clients;
-  for (size_t i = 0, n = trial::times(200, 1000); i < n; ++i) clients.push_back(rude_client(box, i));
+  for (size_t i = 0, n = trial::times(200, 1000); i < n; ++i)
+    clients.push_back(rude_client(box, i));
 
   std::vector<milliseconds> latencies;
   for (size_t i = 0, n = trial::times(300, 3000); i < n; ++i) {
@@ -77,9 +78,10 @@ TEST_CASE("slow, silent and rude clients neither delay the others nor fill zoned
     latencies.push_back(std::chrono::duration_cast<milliseconds>(Clock::now() - before));
     // Something to tell to those who don't read.
     if (i % 3 == 0)
-      REQUIRE(trial::call(box, "Set",
-                          {{"name", "busy"},
-                           {"assignments", {"cpu-shares=" + std::to_string(1 + i % 9)}}}).ok());
+      REQUIRE(trial::call(
+                  box, "Set",
+                  {{"name", "busy"}, {"assignments", {"cpu-shares=" + std::to_string(1 + i % 9)}}})
+                  .ok());
   }
   CHECK(trial::p99(latencies) < milliseconds(100));
   constexpr uint64_t kGrowth = 64 << 20;

@@ -58,8 +58,8 @@ struct Zombies {
       auto it = seen.find(id);
       bool same = it != seen.end() && it->second.first == started;
       now[id] = {started, same ? it->second.second : Clock::now()};
-      oldest = std::max(oldest, std::chrono::duration_cast<milliseconds>(Clock::now() -
-                                                                         now[id].second));
+      oldest =
+          std::max(oldest, std::chrono::duration_cast<milliseconds>(Clock::now() - now[id].second));
     }
     seen = std::move(now);
   }
@@ -80,8 +80,8 @@ TEST_CASE("a flood of output takes no memory of zoned and no time of a neighbour
   std::string state = "running";
   auto deadline = Clock::now() + std::chrono::seconds(trial::times(60, 3600));
   while (state != "installed" && Clock::now() < deadline) {
-    trial::Ran ran = trial::run(
-        {box.program("zone"), "--root", box.root(), "exec", "calm", "--", "/bin/true"});
+    trial::Ran ran =
+        trial::run({box.program("zone"), "--root", box.root(), "exec", "calm", "--", "/bin/true"});
     REQUIRE(ran.status == 0);
     latencies.push_back(std::chrono::duration_cast<milliseconds>(ran.ended - ran.started));
     memory.look();

@@ -254,7 +254,8 @@ std::vector<std::string> cgroup_trees(const harness::Sandbox& box) {
   return tops;
 }
 
-void add_files(const std::string& folder, bool contents, std::map<std::string, std::string>* files) {
+void add_files(const std::string& folder, bool contents,
+               std::map<std::string, std::string>* files) {
   std::error_code error;
   for (fs::recursive_directory_iterator it(folder, error), end; !error && it != end;
        it.increment(error))
