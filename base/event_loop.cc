@@ -49,8 +49,7 @@ void EventLoop::cancel(TimerId id) {
   if (it != timers_.end()) timers_.erase(it);
 }
 
-Status EventLoop::on_signals(const std::vector<int>& signals,
-                             std::function<void(int)> callback) {
+Status EventLoop::on_signals(const std::vector<int>& signals, std::function<void(int)> callback) {
   sigset_t set;
   sigemptyset(&set);
   for (int signal : signals) sigaddset(&set, signal);

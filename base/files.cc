@@ -153,8 +153,7 @@ Status replace_file(int at, const std::string& name, std::string_view data, Dura
 }
 
 Result<UniqueFd> make_dirs(int at, const std::string& path, mode_t mode) {
-  TRY_AS(UniqueFd current, open_at(at, path.starts_with('/') ? "/" : ".",
-                                   O_RDONLY | O_DIRECTORY));
+  TRY_AS(UniqueFd current, open_at(at, path.starts_with('/') ? "/" : ".", O_RDONLY | O_DIRECTORY));
   for (const std::string& part : split(path, '/')) {
     if (part.empty() || part == ".") continue;
     if (mkdirat(current.get(), part.c_str(), mode) != 0 && errno != EEXIST)

@@ -21,9 +21,9 @@ Status signal_pidfd(int pidfd, int signal);
 Result<uint64_t> start_time_of(pid_t pid);
 
 struct Output {
-  int status = 0;    // 0..255, or 128 + signal
-  std::string out;   // stdout, at most 1 MiB kept
-  std::string err;   // stderr, likewise
+  int status = 0;   // 0..255, or 128 + signal
+  std::string out;  // stdout, at most 1 MiB kept
+  std::string err;  // stderr, likewise
 };
 // Runs a program with an empty stdin, waits for it, kills it after the time-out (kTimeout). argv[0]
 // is searched in PATH. Blocks: for tests, tools and start-up only.

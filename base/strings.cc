@@ -13,8 +13,8 @@ constexpr uint64_t kMaxSize = (uint64_t{1} << 63) - 1;
 Result<double> parse_decimal(std::string_view text) {
   double value = 0;
   bool digits = !text.empty() && text.find_first_not_of("0123456789.") == std::string_view::npos;
-  auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), value,
-                                   std::chars_format::fixed);
+  auto [end, ec] =
+      std::from_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed);
   if (!digits || ec != std::errc() || end != text.data() + text.size())
     return make_error(Code::kInvalid, quoted(text) + " is not a number");
   return value;
@@ -26,8 +26,8 @@ Result<uint64_t> parse_uint(std::string_view text, uint64_t min, uint64_t max) {
   uint64_t value = 0;
   auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), value);
   bool whole = !text.empty() && end == text.data() + text.size() && text[0] != '-';
-  if (ec == std::errc::result_out_of_range || (ec == std::errc() && whole &&
-                                               (value < min || value > max)))
+  if (ec == std::errc::result_out_of_range ||
+      (ec == std::errc() && whole && (value < min || value > max)))
     return make_error(Code::kInvalid, quoted(text) + " is out of range " + std::to_string(min) +
                                           ".." + std::to_string(max));
   if (ec != std::errc() || !whole)
@@ -138,9 +138,9 @@ std::string format_cpu_list(const std::vector<unsigned>& cpus) {
 
 Status check_name(std::string_view kind, std::string_view name) {
   auto ok_first = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
-  bool good = !name.empty() && name.size() <= 63 && ok_first(name[0]) &&
-              std::all_of(name.begin(), name.end(),
-                          [&](char c) { return ok_first(c) || c == '-'; });
+  bool good =
+      !name.empty() && name.size() <= 63 && ok_first(name[0]) &&
+      std::all_of(name.begin(), name.end(), [&](char c) { return ok_first(c) || c == '-'; });
   if (good) return {};
   return make_error(Code::kInvalid, quoted(name) + " is not a " + std::string(kind) + " name",
                     "use 1 to 63 of a-z, 0-9 and '-', not starting with '-'");

@@ -26,7 +26,7 @@ class Label {
 
   bool is_admin_low() const { return kind_ == Kind::kAdminLow; }
   bool is_admin_high() const { return kind_ == Kind::kAdminHigh; }
-  uint8_t classification() const { return classification_; }        // 0..255
+  uint8_t classification() const { return classification_; }  // 0..255
   const Compartments& compartments() const { return compartments_; }
 
   // This label's class is at least other's and its compartments contain other's.

@@ -48,7 +48,7 @@ inline constexpr unsigned kMaxZoneCgroupDepth = 32;
 struct CgroupWrite {
   std::string controller;  // "cpu", "memory", ...; on v2 informative
   std::string file;        // "cpu.max"
-  std::string value;        // empty (v1 cpuset only): the pool's CPUs again
+  std::string value;       // empty (v1 cpuset only): the pool's CPUs again
   bool required = true;    // false: a failure is a warning (io weight without bfq, swap accounting)
   bool operator==(const CgroupWrite&) const = default;
 };
@@ -64,17 +64,17 @@ struct Usage {
 };
 
 struct WeightRange {
-  uint32_t min;           // v2: 1, v1: 2
-  uint32_t max;           // v2: 10000, v1: 262144
-  uint32_t default_value; // v2: 100, v1: 1024
+  uint32_t min;            // v2: 1, v1: 2
+  uint32_t max;            // v2: 10000, v1: 262144
+  uint32_t default_value;  // v2: 100, v1: 1024
 };
 
 // Descriptors by which a launcher puts processes into a zone's cgroups.
 struct ZoneCgroup {
-  base::UniqueFd v2_payload;              // folder, for CLONE_INTO_CGROUP; empty: no cgroup2 here
-  base::UniqueFd v2_exec_procs;           // cgroup.procs of the exec leaf, write-only; empty from
-                                          // create_zone: a boot does not pay for it
-  std::vector<base::UniqueFd> v1_procs;   // cgroup.procs per v1 tree, write-only
+  base::UniqueFd v2_payload;             // folder, for CLONE_INTO_CGROUP; empty: no cgroup2 here
+  base::UniqueFd v2_exec_procs;          // cgroup.procs of the exec leaf, write-only; empty from
+                                         // create_zone: a boot does not pay for it
+  std::vector<base::UniqueFd> v1_procs;  // cgroup.procs per v1 tree, write-only
 };
 
 class CgroupDriver {

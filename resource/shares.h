@@ -24,10 +24,10 @@ base::Result<std::vector<uint32_t>> weights_for(const std::vector<uint32_t>& sha
                                                 const WeightRange& range);
 
 struct ShareInput {
-  uint32_t shares = 1;     // the zone's (or the pool's)
-  double used_cpus = 0;    // measured over the interval
-  bool active = false;     // had runnable work in the interval
-  double cap_cpus = 0;     // 0: none
+  uint32_t shares = 1;   // the zone's (or the pool's)
+  double used_cpus = 0;  // measured over the interval
+  bool active = false;   // had runnable work in the interval
+  double cap_cpus = 0;   // 0: none
 };
 // CPUs that each sibling was entitled to over the interval, given `cpus` to divide among them:
 // active ones by shares, each at most its cap and what a cap leaves over goes to the others; zero

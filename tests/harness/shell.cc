@@ -54,7 +54,12 @@ void boot_script(Sandbox& sandbox, const std::string& name, const std::string& s
   std::string tree = sandbox.root() + "/tree";
   if (!base::exists_at(AT_FDCWD, tree)) sandbox.busybox_tree();
   std::vector<std::string> args = {
-      "create", name, "--from", "dir:" + tree, "--boot", "--set",
+      "create",
+      name,
+      "--from",
+      "dir:" + tree,
+      "--boot",
+      "--set",
       "command=" + json(std::vector<std::string>{"/bin/sh", "-c", script}).dump()};
   for (const std::string& setting : settings) {
     args.emplace_back("--set");
@@ -63,8 +68,7 @@ void boot_script(Sandbox& sandbox, const std::string& name, const std::string& s
   sandbox.zone_ok(args);
 }
 
-void check_refused(const base::Output& output, const std::vector<std::string>& pieces,
-                   int status) {
+void check_refused(const base::Output& output, const std::vector<std::string>& pieces, int status) {
   INFO("stdout: " << output.out << "\nstderr: " << output.err);
   CHECK(output.status == status);
   for (const std::string& piece : pieces) CHECK_THAT(output.err, Catch::Contains(piece));

@@ -66,9 +66,9 @@ TEST_CASE("values of a wrong type, size or form are refused with the key") {
     CHECK_THAT(output.err, Catch::Contains(key));
   }
   check_refused(box.zone({"create", "web", "--set", "no equals sign"}), {"no equals sign"});
-  check_refused(box.zone({"create", "web", "--set", "fs.0.dir=/d", "--set",
-                          "fs.0.special=/no/such/folder"}),
-                {"/no/such/folder"});
+  check_refused(
+      box.zone({"create", "web", "--set", "fs.0.dir=/d", "--set", "fs.0.special=/no/such/folder"}),
+      {"/no/such/folder"});
   check_refused(box.zone({"create", "web", "--set", "pool=none"}), {"'none'"});
   check_nothing_left(box);
 }
@@ -76,8 +76,8 @@ TEST_CASE("values of a wrong type, size or form are refused with the key") {
 TEST_CASE("names outside [a-z0-9-] and longer than 63 are refused and shown escaped") {
   Sandbox box;
   const std::vector<std::pair<std::string, std::string>> kNames = {
-      {"a\nb", "a\\nb"}, {"a/b", "a/b"}, {"..", ".."}, {"Web", "Web"}, {"web.1", "web.1"},
-      {"", "''"},        {"w\x1b[2Jb", "\\x1b"}, {std::string(64, 'a'), "aaaa"}};
+      {"a\nb", "a\\nb"},  {"a/b", "a/b"}, {"..", ".."},           {"Web", "Web"},
+      {"web.1", "web.1"}, {"", "''"},     {"w\x1b[2Jb", "\\x1b"}, {std::string(64, 'a'), "aaaa"}};
   for (const auto& [name, shown] : kNames) {
     base::Output output = box.zone({"create", name, "--set", kSleeper});
     INFO(output.err);
@@ -148,16 +148,17 @@ make("hard.tar", ("bin", D, ""), ("bin/x", H, "../../../../etc/passwd"))
 make("device.tar", ("bin", D, ""), ("bin/mem", C, ""))
 )";
   write_text(box.root() + "/make.py", kMake);
-  shell_ok(box, "R=$R python3 $R/make.py; tar -C $R/tree -czf $R/whole.tar.gz .; "
-                "head -c 100000 $R/whole.tar.gz >$R/cut.tar.gz; head -c 4096 /dev/urandom "
-                ">$R/noise.tar; : >$R/empty.tar");
+  shell_ok(box,
+           "R=$R python3 $R/make.py; tar -C $R/tree -czf $R/whole.tar.gz .; "
+           "head -c 100000 $R/whole.tar.gz >$R/cut.tar.gz; head -c 4096 /dev/urandom "
+           ">$R/noise.tar; : >$R/empty.tar");
   const std::vector<std::pair<std::string, std::string>> kArchives = {
-      {"up.tar", "../canary"},        {"deep.tar", "../canary"}, {"absolute.tar", "/canary"},
-      {"through.tar", "out/canary"},  {"hard.tar", "bin/x"},     {"device.tar", "bin/mem"},
-      {"cut.tar.gz", "archive"},      {"noise.tar", "archive"},  {"empty.tar", "archive"}};
+      {"up.tar", "../canary"},       {"deep.tar", "../canary"}, {"absolute.tar", "/canary"},
+      {"through.tar", "out/canary"}, {"hard.tar", "bin/x"},     {"device.tar", "bin/mem"},
+      {"cut.tar.gz", "archive"},     {"noise.tar", "archive"},  {"empty.tar", "archive"}};
   for (const auto& [file, piece] : kArchives) {
-    base::Output output = box.zone(
-        {"create", "web", "--set", kSleeper, "--from", "tar:" + box.root() + "/" + file});
+    base::Output output =
+        box.zone({"create", "web", "--set", kSleeper, "--from", "tar:" + box.root() + "/" + file});
     INFO(file << ": " << output.err);
     CHECK(output.status == 1);
     CHECK_THAT(output.err, Catch::Contains("'web'"));
@@ -174,18 +175,19 @@ TEST_CASE("a full disk fails the install with the cause, and what was written is
   Sandbox box(Sandbox::Start::kLater);
   box.busybox_tree();
   // The daemon gets a mount namespace of its own, in which its library is a small tmpfs.
-  shell_ok(box, "mkdir -m 700 $R/lib; head -c 6000000 /dev/urandom >$R/tree/large; "
-                "unshare -m /bin/sh -c 'mount -t tmpfs -o size=4m,mode=700 small $R/lib && "
-                "exec $B/zoned --root $R --background' >>$R/zoned.log 2>&1");
-  base::Output output = box.zone(
-      {"create", "web", "--set", kSleeper, "--from", "dir:" + box.root() + "/tree"});
+  shell_ok(box,
+           "mkdir -m 700 $R/lib; head -c 6000000 /dev/urandom >$R/tree/large; "
+           "unshare -m /bin/sh -c 'mount -t tmpfs -o size=4m,mode=700 small $R/lib && "
+           "exec $B/zoned --root $R --background' >>$R/zoned.log 2>&1");
+  base::Output output =
+      box.zone({"create", "web", "--set", kSleeper, "--from", "dir:" + box.root() + "/tree"});
   INFO(output.err);
   CHECK(output.status == 1);
   CHECK_THAT(output.err, Catch::Contains("no space left"));
   CHECK(box.zone_ok({"list", "--json"}) == "[]\n");
   shell_ok(box, "rm $R/tree/large");
-  box.zone_ok({"create", "web", "--set", kSleeper, "--from", "dir:" + box.root() + "/tree",
-               "--boot"});
+  box.zone_ok(
+      {"create", "web", "--set", kSleeper, "--from", "dir:" + box.root() + "/tree", "--boot"});
   box.zone_ok({"delete", "-F", "web"});
 }
 
@@ -240,7 +242,7 @@ TEST_CASE("a configuration broken by hand is named, and the other zones work") {
   write_text(box.root() + "/etc/zones/bad.toml", "cpu-shares = \n");
   write_text(box.root() + "/etc/zones/Wrong Name.toml", "");
   box.start();
-  std::string log = harness::read_text(box.root() + "/zoned.log");
+  std::string log = harness::read_text(box.root() + "/run/zoned.log");
   CHECK_THAT(log, Catch::Contains("bad.toml"));
   CHECK_THAT(log, Catch::Contains("Wrong Name"));
   box.zone_ok({"boot", "good"});

@@ -40,10 +40,15 @@ const std::vector<Verb> kVerbs = {
     {"create NAME", {}},
     {"run --name NAME --from dir:/nowhere -- /bin/true", {}},
 };
-const std::vector<std::string> kHostVerbs = {
-    "host", "pool list", "pool create mine", "pool set default shares=9", "pool info default",
-    "pool delete default", "create fresh", "run --from dir:/nowhere -- /bin/true",
-    "verify -f /dev/null"};
+const std::vector<std::string> kHostVerbs = {"host",
+                                             "pool list",
+                                             "pool create mine",
+                                             "pool set default shares=9",
+                                             "pool info default",
+                                             "pool delete default",
+                                             "create fresh",
+                                             "run --from dir:/nowhere -- /bin/true",
+                                             "verify -f /dev/null"};
 
 // The client where others may run it, and the socket where they may reach it.
 void open_to_others(const Sandbox& box) {

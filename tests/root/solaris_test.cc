@@ -16,8 +16,9 @@ class Manual {
  public:
   Manual() {
     box_.busybox_tree();
-    shell_ok(box_, "mkdir $R/bin; for name in zonecfg zoneadm zlogin zonestat; do "
-                   "ln -s $B/zone $R/bin/$name; done");
+    shell_ok(box_,
+             "mkdir $R/bin; for name in zonecfg zoneadm zlogin zonestat; do "
+             "ln -s $B/zone $R/bin/$name; done");
   }
   base::Output run(const std::string& line) const { return shell(box_, kSetUp + line); }
   std::string ok(const std::string& line) const { return shell_ok(box_, kSetUp + line); }
@@ -30,9 +31,10 @@ class Manual {
 
 TEST_CASE("a zone is configured, installed, booted, used and removed as in the manuals") {
   Manual manual;
-  manual.ok("printf 'create\\nset autoboot=false\\nadd capped-memory\\nset physical=64m\\nend\\n"
-            "add rctl\\nset name=zone.max-lwps\\nadd value (priv=privileged,limit=100,action=deny)"
-            "\\nend\\nverify\\ncommit\\n' >web.cfg; zonecfg -z web -f web.cfg");
+  manual.ok(
+      "printf 'create\\nset autoboot=false\\nadd capped-memory\\nset physical=64m\\nend\\n"
+      "add rctl\\nset name=zone.max-lwps\\nadd value (priv=privileged,limit=100,action=deny)"
+      "\\nend\\nverify\\ncommit\\n' >web.cfg; zonecfg -z web -f web.cfg");
   CHECK(state_of(manual.box(), "web") == "configured");
   std::string config = manual.ok("zonecfg -z web info");
   CHECK_THAT(config, Catch::Contains("physical"));
@@ -78,8 +80,9 @@ TEST_CASE("a zone is configured, installed, booted, used and removed as in the m
 
 TEST_CASE("zonecfg takes its commands on the command line and from standard input") {
   Manual manual;
-  manual.ok("zonecfg -z one \"create; set cpu-shares=20; add fs; set dir=/data; set special=$R/bin;"
-            " add options ro; end; commit\"");
+  manual.ok(
+      "zonecfg -z one \"create; set cpu-shares=20; add fs; set dir=/data; set special=$R/bin;"
+      " add options ro; end; commit\"");
   CHECK_THAT(manual.ok("zonecfg -z one export"), Catch::Contains("cpu-shares = 20"));
   CHECK_THAT(manual.ok("zonecfg -z one export"), Catch::Contains("/data"));
   manual.ok("printf 'create\\nset pool=default\\n' | zonecfg -z two");

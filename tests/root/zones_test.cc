@@ -72,8 +72,8 @@ TEST_CASE("a zone is installed from an archive, compressed or not") {
   box.busybox_tree();
   harness::shell_ok(box, "tar -C $R/tree -cf $R/a.tar . && tar -C $R/tree -czf $R/b.tar.gz .");
   for (const char* file : {"a.tar", "b.tar.gz"}) {
-    box.zone_ok({"create", "web", "--set", kSleeper, "--from", "tar:" + box.root() + "/" + file,
-                 "--boot"});
+    box.zone_ok(
+        {"create", "web", "--set", kSleeper, "--from", "tar:" + box.root() + "/" + file, "--boot"});
     CHECK(box.zone_ok({"exec", "web", "--", "/bin/echo", "works"}) == "works\n");
     box.zone_ok({"delete", "-F", "web"});
   }
@@ -82,8 +82,9 @@ TEST_CASE("a zone is installed from an archive, compressed or not") {
 TEST_CASE("a tree with an init makes an os zone, and it powers off cleanly") {
   Sandbox box;
   std::string tree = box.busybox_tree();
-  harness::shell_ok(box, "printf '::sysinit:/bin/echo up\\n::shutdown:/bin/echo leaving\\n' "
-                         ">$R/tree/etc/inittab");
+  harness::shell_ok(box,
+                    "printf '::sysinit:/bin/echo up\\n::shutdown:/bin/echo leaving\\n' "
+                    ">$R/tree/etc/inittab");
   box.zone_ok({"create", "os", "--from", "dir:" + tree, "--boot"});
   CHECK(eventually([&] { return box.zone_ok({"logs", "os"}).find("up") != std::string::npos; }));
   CHECK(box.zone_ok({"exec", "os", "--", "cat", "/proc/1/comm"}) == "init\n");
@@ -211,8 +212,7 @@ TEST_CASE("the events of a zone come as they happen") {
   box.zone_ok({"create", "web", "--set", R"(command=["/bin/sh","-c","exit 4"])", "--from",
                "dir:" + tree, "--boot"});
   auto seen = [&](const std::string& kind) {
-    return harness::read_text(box.root() + "/events").find("\"" + kind + "\"") !=
-           std::string::npos;
+    return harness::read_text(box.root() + "/events").find("\"" + kind + "\"") != std::string::npos;
   };
   for (const char* kind : {"created", "installed", "booted", "exited"}) {
     INFO(kind);

@@ -81,8 +81,8 @@ void Frozen::freeze_filesystems(const ZonePlan& plan) {
     for (const auto& [key, value] : op.options) options.push_back({key.c_str(), value.c_str()});
     auto& entries = entries_.emplace_back();
     for (const TmpfsEntry& entry : op.entries)
-      entries.push_back({static_cast<int>(entry.kind), entry.path.c_str(), entry.target.c_str(),
-                         entry.mode});
+      entries.push_back(
+          {static_cast<int>(entry.kind), entry.path.c_str(), entry.target.c_str(), entry.mode});
     filesystems_.push_back({filesystem_type(op.kind), options.data(), options.size(),
                             mount_attributes(op), entries.data(), entries.size()});
   }

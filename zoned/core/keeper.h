@@ -23,11 +23,11 @@
 namespace core {
 
 struct KeeperSetup {
-  std::string run_dir;       // folder of sockets
-  int index = 0;             // keeper-INDEX.sock
-  base::UniqueFd lock;       // held for life: one keeper per index
-  base::UniqueFd listener;   // listening SOCK_SEQPACKET
-  base::UniqueFd init;       // zone-init as an executable sealed memfd
+  std::string run_dir;      // folder of sockets
+  int index = 0;            // keeper-INDEX.sock
+  base::UniqueFd lock;      // held for life: one keeper per index
+  base::UniqueFd listener;  // listening SOCK_SEQPACKET
+  base::UniqueFd init;      // zone-init as an executable sealed memfd
 };
 
 class Keeper {
@@ -45,10 +45,10 @@ class Keeper {
 
   struct Zone {
     ZoneRecord record;
-    base::UniqueFd output;           // log pipe or pty master
+    base::UniqueFd output;  // log pipe or pty master
     std::unique_ptr<RotatingLog> log;
-    base::UniqueFd status_pipe;      // Stdio::kClient
-    base::UniqueFd pidfd;            // adopted zones only: others are our children
+    base::UniqueFd status_pipe;  // Stdio::kClient
+    base::UniqueFd pidfd;        // adopted zones only: others are our children
   };
   // A launcher or joiner at work.
   struct Job {
@@ -58,8 +58,8 @@ class Keeper {
     pid_t helper = 0;   // launcher or joiner
     pid_t process = 0;  // what it cloned
     base::UniqueFd socket;
-    Zone zone;                        // launch
-    base::UniqueFd status_read;       // goes to the caller
+    Zone zone;                   // launch
+    base::UniqueFd status_read;  // goes to the caller
     base::EventLoop::TimerId deadline = 0;
   };
   struct Connection {
@@ -114,8 +114,8 @@ class Keeper {
   std::map<std::string, Zone> zones_;
   std::map<std::string, std::unique_ptr<ConsoleHub>> hubs_;
   std::map<Job*, std::unique_ptr<Job>> jobs_;
-  std::map<pid_t, base::UniqueFd> joined_;       // status pipes of processes that joined
-  std::map<pid_t, ExitStatus> unclaimed_;        // ended before their job said who they are
+  std::map<pid_t, base::UniqueFd> joined_;  // status pipes of processes that joined
+  std::map<pid_t, ExitStatus> unclaimed_;   // ended before their job said who they are
 };
 
 }  // namespace core

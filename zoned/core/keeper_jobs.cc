@@ -173,8 +173,8 @@ void Keeper::job_ready(Job* job, UniqueFd terminal) {
     if (job->zone.output) fds.push_back(job->zone.output.get());
     std::string name = job->zone.record.zone;
     Zone& zone = zones_[name] = std::move(job->zone);
-    reply(job->connection, job->request,
-          {{"pid", pid}, {"start_time", zone.record.start_time}}, fds);
+    reply(job->connection, job->request, {{"pid", pid}, {"start_time", zone.record.start_time}},
+          fds);
     if (auto watched = watch_zone(zone); !watched)
       base::log_error("zone " + base::quoted(name) + ": " + watched.error().message);
   }

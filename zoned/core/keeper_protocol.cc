@@ -53,10 +53,10 @@ base::Result<ExitStatus> exit_status_from_line(const std::string& line) {
 }
 
 json to_json(const ZoneRecord& record) {
-  return {{"zone", record.zone},         {"boot_id", record.boot_id},
-          {"pid", record.pid},           {"start_time", record.start_time},
-          {"console", record.console},   {"log_size", record.log_size},
-          {"exited", record.exited},     {"status", to_line(record.status)}};
+  return {{"zone", record.zone},       {"boot_id", record.boot_id},
+          {"pid", record.pid},         {"start_time", record.start_time},
+          {"console", record.console}, {"log_size", record.log_size},
+          {"exited", record.exited},   {"status", to_line(record.status)}};
 }
 
 base::Result<ZoneRecord> zone_record_from_json(const json& value) {

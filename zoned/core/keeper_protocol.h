@@ -58,9 +58,9 @@ struct ExitStatus {
 struct ZoneRecord {
   std::string zone;
   std::string boot_id;
-  int32_t pid = 0;            // host pid of the first process
-  uint64_t start_time = 0;    // clock ticks since boot: with pid, an identity
-  bool console = false;       // output is a pty
+  int32_t pid = 0;          // host pid of the first process
+  uint64_t start_time = 0;  // clock ticks since boot: with pid, an identity
+  bool console = false;     // output is a pty
   uint64_t log_size = 1 << 20;
   bool exited = false;
   ExitStatus status;
@@ -69,7 +69,7 @@ struct ZoneRecord {
 // The text of a message. Bytes that are not UTF-8 (names in a hostile tree) are replaced.
 std::string to_text(const nlohmann::json& message);
 
-std::string to_line(const ExitStatus& status);            // "exit 0"
+std::string to_line(const ExitStatus& status);  // "exit 0"
 base::Result<ExitStatus> exit_status_from_line(const std::string& line);
 nlohmann::json to_json(const ZoneRecord& record);
 base::Result<ZoneRecord> zone_record_from_json(const nlohmann::json& value);

@@ -100,7 +100,8 @@ void Keeper::zone_ended(Zone& zone, const ExitStatus& status) {
   zone.record.exited = true;
   zone.record.status = status;
   if (zone.status_pipe) {
-    base::log_ignored("status pipe", base::write_all(zone.status_pipe.get(), to_line(status) + "\n"));
+    base::log_ignored("status pipe",
+                      base::write_all(zone.status_pipe.get(), to_line(status) + "\n"));
     zone.status_pipe.reset();
   }
   broadcast({{"event", "exited"},
@@ -188,12 +189,9 @@ Status Keeper::adopt(const json& request, NamedFds fds) {
 
 Status Keeper::reexec(const std::string& binary) {
   if (!jobs_.empty()) return make_error(Code::kBusy, "zones are being started", "try again");
-  json state = {{"lock", setup_.lock.get()},
-                {"listener", setup_.listener.get()},
-                {"run_dir", setup_.run_dir},
-                {"index", setup_.index},
-                {"zones", json::array()},
-                {"joined", json::array()},
+  json state = {{"lock", setup_.lock.get()}, {"listener", setup_.listener.get()},
+                {"run_dir", setup_.run_dir}, {"index", setup_.index},
+                {"zones", json::array()},    {"joined", json::array()},
                 {"consoles", json::array()}};
   std::vector<int> kept = {setup_.lock.get(), setup_.listener.get()};
   auto keep = [&kept](int fd) {

@@ -98,8 +98,7 @@ int run(int argc, char** argv, char** envp) {
   }
   while (true) {
     siginfo_t info = {};
-    int signal =
-        static_cast<int>(call(__NR_rt_sigtimedwait, arg(&all), arg(&info), 0, sizeof all));
+    int signal = static_cast<int>(call(__NR_rt_sigtimedwait, arg(&all), arg(&info), 0, sizeof all));
     if (signal == SIGCHLD) {
       int status = 0;
       long pid;

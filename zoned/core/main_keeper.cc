@@ -34,8 +34,10 @@ Result<UniqueFd> load_init() {
   }());
   auto bytes = base::read_file(folder.get(), "zone-init", kMaxBytes);
   if (!bytes)
-    return std::move(bytes).error().context("zone-init").with_hint(
-        "install zone-init in the folder of zone-keeper");
+    return std::move(bytes)
+        .error()
+        .context("zone-init")
+        .with_hint("install zone-init in the folder of zone-keeper");
   return base::sealed_memfd("zone-init", *bytes, true);
 }
 
@@ -54,8 +56,8 @@ Result<core::KeeperSetup> fresh_setup(const std::string& run_dir, int index) {
   TRY_AS(UniqueFd run, base::open_at(AT_FDCWD, run_dir, O_RDONLY | O_DIRECTORY));
   TRY_AS(setup.lock, lock_index(run.get(), index));
   TRY_AS(setup.init, load_init());
-  TRY_AS(setup.listener, base::listen_unix(run.get(), "keeper-" + std::to_string(index) + ".sock",
-                                           SOCK_SEQPACKET));
+  TRY_AS(setup.listener,
+         base::listen_unix(run.get(), "keeper-" + std::to_string(index) + ".sock", SOCK_SEQPACKET));
   return setup;
 }
 
@@ -102,8 +104,8 @@ Status start_daemon(const std::string& run_dir, int index) {
   if (setsid() < 0) return base::sys_error("setsid");
   TRY_AS(UniqueFd null, base::open_at(AT_FDCWD, "/dev/null", O_RDWR));
   std::string log = run_dir + "/keeper-" + std::to_string(index) + ".log";
-  TRY_AS(UniqueFd err, base::open_at(AT_FDCWD, log, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW,
-                                     0600));
+  TRY_AS(UniqueFd err,
+         base::open_at(AT_FDCWD, log, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0600));
   if (dup2(null.get(), 0) < 0 || dup2(null.get(), 1) < 0 || dup2(err.get(), 2) < 0)
     return base::sys_error("dup2");
   if (chdir("/") != 0) return base::sys_error("chdir");

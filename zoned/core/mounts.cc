@@ -172,8 +172,7 @@ Result<UniqueFd> RootAssembler::source_of(const MountOp& op) {
 Result<UniqueFd> RootAssembler::overlay(const MountOp& op, UniqueFd lower) {
   std::vector<FsOption> options = {{"mode", "0755"}};
   for (const auto& [key, value] : op.options) options.push_back({key.c_str(), value.c_str()});
-  TRY_AS(UniqueFd scratch,
-         new_filesystem("tmpfs", options, MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID));
+  TRY_AS(UniqueFd scratch, new_filesystem("tmpfs", options, MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID));
   for (const char* name : {"lower", "upper", "work"})
     if (mkdirat(scratch.get(), name, 0755) != 0) return sys_error("mkdir in the scratch tmpfs");
   if (fchownat(scratch.get(), "upper", plan_.ids.base, plan_.ids.base, 0) != 0)
@@ -235,15 +234,13 @@ Status RootAssembler::attach(const MountOp& op, int mount) {
   uint64_t resolve = op.kind == MountOp::Kind::kTree ? 0 : RESOLVE_NO_SYMLINKS;
   auto target = base::open_in_root(root_.get(), op.target, O_PATH | O_NOFOLLOW, 0, resolve);
   if (!target && target.error().sys_errno == ELOOP)
-    return make_error(Code::kInvalid,
-                      "the zone's tree has a symbolic link at " + quoted(op.target),
+    return make_error(Code::kInvalid, "the zone's tree has a symbolic link at " + quoted(op.target),
                       "make it a real folder in the tree");
   if (!target) return std::move(target).error();
   struct stat st = {};
   if (fstat(target->get(), &st) != 0) return sys_error("stat");
   if (S_ISLNK(st.st_mode))
-    return make_error(Code::kInvalid,
-                      "the zone's tree has a symbolic link at " + quoted(op.target),
+    return make_error(Code::kInvalid, "the zone's tree has a symbolic link at " + quoted(op.target),
                       "make it a real folder in the tree");
   return move_mount_to(mount, target->get());
 }

@@ -56,9 +56,9 @@ struct TmpfsEntry {
 // namespace); trees, devices and masks by the launcher, which attaches everything.
 struct MountOp {
   enum class Kind {
-    kRoot,      // the zone's tree (descriptor `source`), idmapped; first
-    kOverlay,   // instead of kRoot: descriptor `source` idmapped and read-only below, a tmpfs above
-    kTree,      // [[fs]]: descriptor `source`
+    kRoot,     // the zone's tree (descriptor `source`), idmapped; first
+    kOverlay,  // instead of kRoot: descriptor `source` idmapped and read-only below, a tmpfs above
+    kTree,     // [[fs]]: descriptor `source`
     kTmpfs,
     kProc,
     kSysfs,
@@ -71,7 +71,8 @@ struct MountOp {
     kReadOnly,  // `target` bound onto itself, read-only; absent target: nothing to do
   };
   Kind kind = Kind::kTree;
-  std::string target;  // absolute path in the zone, without "." and ".."; resolved in the zone's root
+  std::string
+      target;  // absolute path in the zone, without "." and ".."; resolved in the zone's root
   std::string source;
   bool read_only = false;
   bool nosuid = true;
@@ -97,12 +98,12 @@ enum class Stdio {
 };
 
 struct ExecPlan {
-  std::string descriptor;         // execveat(2) of this descriptor ("init"); empty: `path`
-  std::string path;               // in the zone
+  std::string descriptor;  // execveat(2) of this descriptor ("init"); empty: `path`
+  std::string path;        // in the zone
   std::vector<std::string> argv;
-  std::vector<std::string> env;   // "KEY=value"
+  std::vector<std::string> env;  // "KEY=value"
   std::string workdir = "/";
-  uint32_t uid = 0;               // ids of the zone
+  uint32_t uid = 0;  // ids of the zone
   uint32_t gid = 0;
   std::vector<uint32_t> groups;
   bool operator==(const ExecPlan&) const = default;
@@ -132,12 +133,14 @@ struct ZonePlan {
   IdRange ids;
   std::string hostname;
   std::vector<MountOp> mounts;
-  bool lock_mounts = true;  // the zone can't take masks off (mounts made in an outer mount namespace)
+  bool lock_mounts =
+      true;  // the zone can't take masks off (mounts made in an outer mount namespace)
   uint64_t capabilities = 0;  // bounding, permitted and effective of the zone's first process; bit
                               // numbers of capabilities(7)
   bool no_new_privs = true;
-  std::string filter;  // seccomp profile: "app", "os"; its bytes are the sealed memfd "filter". Empty
-                       // only in tests
+  std::string
+      filter;  // seccomp profile: "app", "os"; its bytes are the sealed memfd "filter". Empty
+               // only in tests
   std::vector<Rlimit> rlimits;
   int oom_score_adj = 100;
   bool loopback_up = true;

@@ -36,9 +36,9 @@ struct Names<TmpfsEntry::Kind> {
 };
 template <>
 struct Names<MountOp::Kind> {
-  static constexpr std::array kNames = {"root",   "overlay", "tree",   "tmpfs",  "proc",
-                                        "sysfs",  "cgroup2", "devpts", "mqueue", "device",
-                                        "console", "mask",   "readonly"};
+  static constexpr std::array kNames = {"root",    "overlay", "tree",    "tmpfs",  "proc",
+                                        "sysfs",   "cgroup2", "devpts",  "mqueue", "device",
+                                        "console", "mask",    "readonly"};
 };
 
 // One list of members per type serves both directions: a Visitor is a Writer or a Reader.

@@ -192,13 +192,17 @@ base::Result<base::UniqueFd> filter_memfd(std::string_view profile) {
 
 const std::vector<std::string>& hot_calls() {
   static const std::vector<std::string> kHot = {
-      "read",       "write",    "readv",         "writev",       "pread64",   "pwrite64",
-      "close",      "fstat",    "newfstatat",    "lseek",        "poll",      "ppoll",
-      "epoll_wait", "epoll_pwait", "epoll_ctl",  "futex",        "mmap",      "munmap",
-      "mprotect",   "brk",      "madvise",       "rt_sigaction", "rt_sigprocmask",
-      "rt_sigreturn", "nanosleep", "clock_nanosleep", "sched_yield", "getpid", "gettid",
-      "clock_gettime", "sendto", "recvfrom",     "sendmsg",      "recvmsg",   "accept4",
-      "openat",     "wait4",    "execve",        "exit",         "exit_group", "pipe2"};
+      "read",       "write",           "readv",          "writev",
+      "pread64",    "pwrite64",        "close",          "fstat",
+      "newfstatat", "lseek",           "poll",           "ppoll",
+      "epoll_wait", "epoll_pwait",     "epoll_ctl",      "futex",
+      "mmap",       "munmap",          "mprotect",       "brk",
+      "madvise",    "rt_sigaction",    "rt_sigprocmask", "rt_sigreturn",
+      "nanosleep",  "clock_nanosleep", "sched_yield",    "getpid",
+      "gettid",     "clock_gettime",   "sendto",         "recvfrom",
+      "sendmsg",    "recvmsg",         "accept4",        "openat",
+      "wait4",      "execve",          "exit",           "exit_group",
+      "pipe2"};
   return kHot;
 }
 

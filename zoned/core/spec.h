@@ -34,34 +34,34 @@ struct AdminSpec {
 };
 
 struct ZoneSpec {
-  std::string name;  // given beside the text, never in it
-  Brand brand = Brand::kNative;           // brand = "native"
-  std::string label;                      // label = "PUBLIC"; empty: the default
-  std::string pool = "default";           // pool
-  bool autoboot = false;                  // autoboot
-  uint32_t boot_priority = 100;           // boot-priority, 0..1000, lower boots first
-  std::vector<std::string> command;       // command; empty: the tree's init, else a waiting one
-  std::map<std::string, std::string> env; // [env]
-  std::string user;                       // user: a name or number in the zone; empty: root
-  std::string workdir = "/";              // workdir
-  std::string hostname;                   // hostname; empty: the zone's name
-  Restart restart = Restart::kNo;         // restart = "no" | "on-failure" | "always"
-  uint64_t stop_timeout_ms = 10000;       // stop-timeout = "10s", 0..1h
-  bool read_only_root = false;            // read-only-root
-  bool nesting = false;                   // nesting: may make user namespaces
-  uint64_t log_size = 1 << 20;            // log-size, bytes kept per file, 4K..1G; two files
+  std::string name;                        // given beside the text, never in it
+  Brand brand = Brand::kNative;            // brand = "native"
+  std::string label;                       // label = "PUBLIC"; empty: the default
+  std::string pool = "default";            // pool
+  bool autoboot = false;                   // autoboot
+  uint32_t boot_priority = 100;            // boot-priority, 0..1000, lower boots first
+  std::vector<std::string> command;        // command; empty: the tree's init, else a waiting one
+  std::map<std::string, std::string> env;  // [env]
+  std::string user;                        // user: a name or number in the zone; empty: root
+  std::string workdir = "/";               // workdir
+  std::string hostname;                    // hostname; empty: the zone's name
+  Restart restart = Restart::kNo;          // restart = "no" | "on-failure" | "always"
+  uint64_t stop_timeout_ms = 10000;        // stop-timeout = "10s", 0..1h
+  bool read_only_root = false;             // read-only-root
+  bool nesting = false;                    // nesting: may make user namespaces
+  uint64_t log_size = 1 << 20;             // log-size, bytes kept per file, 4K..1G; two files
 
-  uint32_t cpu_shares = 1;                       // cpu-shares, 1..65535
-  std::optional<double> capped_cpus;             // [capped-cpu] ncpus, 0.01..8192
-  std::optional<std::string> dedicated_cpus;     // [dedicated-cpu] ncpus = "1-2" (a CPU list)
-  std::optional<uint64_t> memory_physical;       // [capped-memory] physical, >= 1M
-  std::optional<uint64_t> memory_swap;           // [capped-memory] swap
-  std::optional<uint64_t> memory_locked;         // [capped-memory] locked: RLIMIT_MEMLOCK
-  std::optional<uint64_t> processes;             // [limits] processes, >= 1
-  std::optional<uint64_t> open_files;            // [limits] open-files: RLIMIT_NOFILE
-  std::optional<uint32_t> io_weight;             // [limits] io-weight, 1..10000
-  std::optional<uint64_t> io_read_bps;           // [limits] io-read = "50M/s"
-  std::optional<uint64_t> io_write_bps;          // [limits] io-write
+  uint32_t cpu_shares = 1;                    // cpu-shares, 1..65535
+  std::optional<double> capped_cpus;          // [capped-cpu] ncpus, 0.01..8192
+  std::optional<std::string> dedicated_cpus;  // [dedicated-cpu] ncpus = "1-2" (a CPU list)
+  std::optional<uint64_t> memory_physical;    // [capped-memory] physical, >= 1M
+  std::optional<uint64_t> memory_swap;        // [capped-memory] swap
+  std::optional<uint64_t> memory_locked;      // [capped-memory] locked: RLIMIT_MEMLOCK
+  std::optional<uint64_t> processes;          // [limits] processes, >= 1
+  std::optional<uint64_t> open_files;         // [limits] open-files: RLIMIT_NOFILE
+  std::optional<uint32_t> io_weight;          // [limits] io-weight, 1..10000
+  std::optional<uint64_t> io_read_bps;        // [limits] io-read = "50M/s"
+  std::optional<uint64_t> io_write_bps;       // [limits] io-write
 
   std::vector<FsSpec> fs;
   std::vector<AdminSpec> admin;
@@ -71,11 +71,11 @@ struct ZoneSpec {
 // A pool's configuration file.
 struct PoolSpec {
   std::string name;
-  uint32_t shares = 1;                     // shares, 1..65535, among pools
-  std::optional<std::string> cpus;         // cpus = "0-1": the pool's processor set
-  std::optional<double> capped_cpus;       // ncpus
-  std::optional<uint64_t> memory_physical; // physical
-  std::optional<uint64_t> processes;       // processes
+  uint32_t shares = 1;                      // shares, 1..65535, among pools
+  std::optional<std::string> cpus;          // cpus = "0-1": the pool's processor set
+  std::optional<double> capped_cpus;        // ncpus
+  std::optional<uint64_t> memory_physical;  // physical
+  std::optional<uint64_t> processes;        // processes
   bool operator==(const PoolSpec&) const = default;
 };
 

@@ -15,9 +15,11 @@ using harness::shell_ok;
 using nlohmann::json;
 
 const std::vector<std::string> kNasty = {
-    "\n", "a\nb", "..", "../../x", ",", "a,b", "-", "--rm", "%", "%s%n", "]", "[x]", ":", "a:b",
-    "\"", "'", "\\", "$(id)", "`id`", ";", "|", "\t", "\r", "\x1b[31m", "\x7f", " ", "a b", "{}",
-    "*", "~", "=", "a=b", "#", "\xc3\xa4", std::string(4000, 'x')};
+    "\n",   "a\nb", "..",       "../../x", ",",    "a,b",      "-",
+    "--rm", "%",    "%s%n",     "]",       "[x]",  ":",        "a:b",
+    "\"",   "'",    "\\",       "$(id)",   "`id`", ";",        "|",
+    "\t",   "\r",   "\x1b[31m", "\x7f",    " ",    "a b",      "{}",
+    "*",    "~",    "=",        "a=b",     "#",    "\xc3\xa4", std::string(4000, 'x')};
 
 TEST_CASE("environment and arguments arrive as they were given, whatever is in them") {
   Sandbox box;
@@ -25,8 +27,8 @@ TEST_CASE("environment and arguments arrive as they were given, whatever is in t
   const std::string tree = "dir:" + box.root() + "/tree";
   for (const std::string& text : kNasty) {
     INFO(base::quoted(text));
-    const std::vector<std::string> command = {"--", "/bin/sh", "-c", "printf %s \"$A$1\"", "sh",
-                                              text};
+    const std::vector<std::string> command = {"--", "/bin/sh", "-c", "printf %s \"$A$1\"",
+                                              "sh", text};
     std::vector<std::string> run = {"run", "--from", tree, "-e", "A=" + text};
     std::vector<std::string> exec = {"exec", "web", "-e", "A=" + text};
     run.insert(run.end(), command.begin(), command.end());
@@ -72,8 +74,8 @@ TEST_CASE("names, host names and folders take no such strings") {
     CHECK(box.zone({"create", "web", "--set", std::string(key) + R"(="/a\u0000b")"}).status == 1);
   CHECK(box.zone({"create", "web", "--set", R"(command=["/bin/a\u0000b"])"}).status == 1);
   CHECK(box.zone_ok({"list", "--json"}) == "[]\n");
-  box.zone_ok({"create", "web", "--set", "hostname=fine", "--set", "workdir=/a", "--set",
-               "user=guest"});
+  box.zone_ok(
+      {"create", "web", "--set", "hostname=fine", "--set", "workdir=/a", "--set", "user=guest"});
 }
 
 TEST_CASE("folders of an instance are closed to others, and nothing in them is open to all") {
@@ -93,8 +95,9 @@ TEST_CASE("folders of an instance are closed to others, and nothing in them is o
   for (const char* file : {"etc/zones/web.toml", "lib/zones/web/zone.json", "run/zones/web.json"})
     CHECK(mode(file) == 0600);
   // The API's socket is for all who ask: what they may is decided per call.
-  CHECK(shell_ok(box, "cd $R; find etc lib run -path lib/zones/web/root -prune -o ! -type l "
-                      "-perm /022 ! -name zoned.sock -print") == "");
+  CHECK(shell_ok(box,
+                 "cd $R; find etc lib run -path lib/zones/web/root -prune -o ! -type l "
+                 "-perm /022 ! -name zoned.sock -print") == "");
   CHECK(shell_ok(box, "cd $R/run; find . -name 'keeper*.sock' -perm /077 -print") == "");
 }
 
@@ -121,7 +124,10 @@ TEST_CASE("output without end costs the daemon and the keepers no memory") {
   harness::boot_script(box, "loud", produce + "; echo; echo finished; sleep 1000",
                        {"log-size=64K"});
   CHECK(harness::eventually(
-      [&] { return box.zone_ok({"logs", "loud", "-n", "1"}) == "finished\n"; }, patience));
+      [&] {
+        return box.zone_ok({"logs", "loud", "-n", "1"}) == "finished\n";
+      },
+      patience));
   size_t after = resident_kib(box);
   INFO("KiB: " << before << " before, " << after << " after");
   CHECK(after < before + 16 * 1024);

@@ -20,14 +20,17 @@ const char* const kHelpers = "sha256sum $B/zoned $B/zone $B/zone-keeper $B/zone-
 std::string hunt(Sandbox& box, const std::string& mode, const std::string& seconds,
                  const std::string& execs) {
   box.busybox_tree();
-  shell_ok(box, "cp $B/victims/stalker $R/tree/bin; "
-                "printf '#!/proc/self/exe\\n' >$R/tree/bin/mirror; chmod 755 $R/tree/bin/mirror");
+  shell_ok(box,
+           "cp $B/victims/stalker $R/tree/bin; "
+           "printf '#!/proc/self/exe\\n' >$R/tree/bin/mirror; chmod 755 $R/tree/bin/mirror");
   box.zone_ok({"create", "web", "--from", "dir:" + box.root() + "/tree", "--boot", "--set",
                R"(command=["/bin/stalker",")" + mode + R"(",")" + seconds + R"("])"});
   shell_ok(box, execs, std::chrono::minutes(5));
   std::string log;
   CHECK(harness::eventually(
-      [&] { return (log = box.zone_ok({"logs", "web"})).find("own=") != std::string::npos; },
+      [&] {
+        return (log = box.zone_ok({"logs", "web"})).find("own=") != std::string::npos;
+      },
       std::chrono::minutes(5)));
   return log;
 }
@@ -59,8 +62,9 @@ TEST_CASE("a tracer inside a zone gets hold of no process before it is the zone'
 TEST_CASE("processes of a zone hold descriptors 0, 1 and 2 alone, and stand inside") {
   Sandbox box;
   harness::boot_script(box, "web", "exec sleep 1001");
-  shell_ok(box, "$Z exec web -w /etc -- sleep 1002 </dev/null >/dev/null 2>&1 &"
-                "$Z run --from dir:$R/tree -- sleep 1003 </dev/null >/dev/null 2>&1 &");
+  shell_ok(box,
+           "$Z exec web -w /etc -- sleep 1002 </dev/null >/dev/null 2>&1 &"
+           "$Z run --from dir:$R/tree -- sleep 1003 </dev/null >/dev/null 2>&1 &");
   for (const char* seconds : {"1001", "1002", "1003"}) {
     // Not by their whole command line: the client's ends the same.
     std::string pid;
@@ -74,8 +78,9 @@ TEST_CASE("processes of a zone hold descriptors 0, 1 and 2 alone, and stand insi
     auto fds = base::list_dir(AT_FDCWD, "/proc/" + pid + "/fd");
     REQUIRE(fds.ok());
     CHECK(*fds == std::vector<std::string>{"0", "1", "2"});
-    std::string same = shell_ok(box, "p=/proc/" + pid + "; [ \"$(stat -Lc %d:%i $p/cwd)\" = \"$(stat "
-                                     "-Lc %d:%i $p/root$(readlink $p/cwd))\" ] && echo inside");
+    std::string same = shell_ok(box, "p=/proc/" + pid +
+                                         "; [ \"$(stat -Lc %d:%i $p/cwd)\" = \"$(stat "
+                                         "-Lc %d:%i $p/root$(readlink $p/cwd))\" ] && echo inside");
     CHECK(same == "inside\n");
   }
 }
@@ -103,9 +108,9 @@ TEST_CASE("a process in a zone can't type into its terminal") {
   harness::boot_script(box, "web", "sleep 1000");
   shell_ok(box, "cp $B/victims/stalker $R/lib/zones/web/root/bin");
   const std::string on_terminal = "script -qec \"";
-  CHECK_THAT(shell(box, on_terminal + "$Z exec web -- /bin/stalker tiocsti\" /dev/null </dev/null")
-                 .out,
-             Catch::Contains("refused"));
+  CHECK_THAT(
+      shell(box, on_terminal + "$Z exec web -- /bin/stalker tiocsti\" /dev/null </dev/null").out,
+      Catch::Contains("refused"));
   // The host's root may: the program does try.
   CHECK_THAT(shell(box, on_terminal + "$B/victims/stalker tiocsti\" /dev/null </dev/null").out,
              Catch::Contains("reached"));
@@ -114,10 +119,11 @@ TEST_CASE("a process in a zone can't type into its terminal") {
 TEST_CASE("a console's escape sequences do not reach the terminal, its text does") {
   Sandbox box;
   // OSC 52 sets the clipboard; DCS and the answerback of DA make the terminal type.
-  harness::boot_script(box, "web", R"(while :; do printf '\033]52;c;ZXZpbA==\007\033Pq#\033\\\033[cseen\n';)"
-                                   " sleep 0.1; done");
-  base::Output console = shell(
-      box, "(sleep 1; printf '~.') | script -qec \"$Z console web\" /dev/null");
+  harness::boot_script(box, "web",
+                       R"(while :; do printf '\033]52;c;ZXZpbA==\007\033Pq#\033\\\033[cseen\n';)"
+                       " sleep 0.1; done");
+  base::Output console =
+      shell(box, "(sleep 1; printf '~.') | script -qec \"$Z console web\" /dev/null");
   CHECK_THAT(console.out, Catch::Contains("seen"));
   CHECK_THAT(console.out, !Catch::Contains("\x1b]52"));
   CHECK_THAT(console.out, !Catch::Contains("\x1bP"));

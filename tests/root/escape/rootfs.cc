@@ -21,13 +21,15 @@ const std::string kSleeper = R"(command=["/bin/sleep","1000"])";
 
 // A folder of the host with files such as a runtime writes; what it holds, and when it was changed.
 std::string make_canaries(const Sandbox& box) {
-  shell_ok(box, "mkdir -p $R/canary/ssh $R/canary/fs; for f in machine-id hostname hosts passwd "
-                "ssh/key null; do echo untouched >$R/canary/$f; done");
+  shell_ok(box,
+           "mkdir -p $R/canary/ssh $R/canary/fs; for f in machine-id hostname hosts passwd "
+           "ssh/key null; do echo untouched >$R/canary/$f; done");
   return box.root() + "/canary";
 }
 std::string state_of_canaries(const Sandbox& box) {
-  return shell_ok(box, "cd $R/canary; find . -printf '%p %y %m %U %s %C@\\n' | sort; cat $(find . "
-                       "-type f | sort)");
+  return shell_ok(box,
+                  "cd $R/canary; find . -printf '%p %y %m %U %s %C@\\n' | sort; cat $(find . "
+                  "-type f | sort)");
 }
 
 TEST_CASE("a tree whose mount points are links to the host is refused, or the link stays inside") {
@@ -41,8 +43,8 @@ TEST_CASE("a tree whose mount points are links to the host is refused, or the li
       shell_ok(box, "rm -rf $R/evil; cp -a $R/tree $R/evil; rm -rf $R/evil/" + name + "; ln -s " +
                         target + (name == "etc/machine-id" ? "/machine-id" : "") + " $R/evil/" +
                         name);
-      base::Output made = box.zone(
-          {"create", "web", "--set", kSleeper, "--from", "dir:" + box.root() + "/evil"});
+      base::Output made =
+          box.zone({"create", "web", "--set", kSleeper, "--from", "dir:" + box.root() + "/evil"});
       base::Output booted = box.zone({"boot", "web"});
       INFO(made.err << booted.err);
       bool kernel_mount = name == "dev" || name == "proc" || name == "sys";
@@ -52,16 +54,16 @@ TEST_CASE("a tree whose mount points are links to the host is refused, or the li
       if (booted.status == 0)
         CHECK(box.zone({"exec", "web", "--", "test", "-e", "/" + name + "/passwd"}).status == 1);
       box.zone({"delete", "-F", "web"});
-      base::Output run = box.zone(
-          {"run", "--from", "dir:" + box.root() + "/evil", "--", "/bin/true"});
+      base::Output run =
+          box.zone({"run", "--from", "dir:" + box.root() + "/evil", "--", "/bin/true"});
       if (kernel_mount) CHECK(run.status == 125);
       CHECK(state_of_canaries(box) == before);
       CHECK(harness::mounts_below(canary).empty());
     }
   }
   // The same tree without the link is fine.
-  box.zone_ok({"create", "web", "--set", kSleeper, "--from", "dir:" + box.root() + "/tree",
-               "--boot"});
+  box.zone_ok(
+      {"create", "web", "--set", kSleeper, "--from", "dir:" + box.root() + "/tree", "--boot"});
 }
 
 TEST_CASE("a mount point that changes into a link while zones boot never leads outside") {
@@ -76,8 +78,7 @@ TEST_CASE("a mount point that changes into a link while zones boot never leads o
     while (!stop)
       for (const char* name : {"dev", "proc", "sys", "run"}) {
         std::string folder = tree + "/" + name;
-        renameat2(AT_FDCWD, folder.c_str(), AT_FDCWD, (folder + ".link").c_str(),
-                  RENAME_EXCHANGE);
+        renameat2(AT_FDCWD, folder.c_str(), AT_FDCWD, (folder + ".link").c_str(), RENAME_EXCHANGE);
       }
   });
   int booted = 0;
@@ -108,13 +109,14 @@ TEST_CASE("a set-user-ID program of a zone can't be run on the host") {
   box.zone_ok({"exec", "web", "--", "/bin/sh", "-c", "cp /bin/busybox /id; chmod 4755 /id"});
   // Without the sandbox's own 0700 around it.
   shell_ok(box, "chmod 711 $R");
-  const std::string as_nobody = "setpriv --reuid 65534 --regid 65534 --clear-groups ";
-  base::Output run = shell(box, as_nobody + "$R/lib/zones/web/root/id -u");
+  // By a shell, since setpriv looks its program up with the rights that it has itself.
+  const std::string as_nobody = "setpriv --reuid 65534 --regid 65534 --clear-groups /bin/sh -c ";
+  base::Output run = shell(box, as_nobody + "\"$R/lib/zones/web/root/id -u\"");
   CHECK(run.status != 0);
   CHECK_THAT(run.err, Catch::Contains("Permission denied"));
   // What makes the difference is the folder: elsewhere the same file runs.
-  CHECK(shell_ok(box, "mkdir -m 755 $R/open; cp -p $R/lib/zones/web/root/id $R/open; " +
-                          as_nobody + "$R/open/id -u") == "65534\n");
+  CHECK(shell_ok(box, "mkdir -m 755 $R/open; cp -p $R/lib/zones/web/root/id $R/open; " + as_nobody +
+                          "\"$R/open/id -u\"") == "65534\n");
 }
 
 }  // namespace

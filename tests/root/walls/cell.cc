@@ -90,8 +90,8 @@ core::ZonePlan Yard::plan(const std::vector<std::string>& attack, bool os, unsig
     spec.command.insert(spec.command.end(), attack.begin(), attack.end());
     tree.command_path = "/bin/attacker";
   }
-  core::PlanInputs inputs{spec, host, tree, {kTestBase}, "0", 0, cgroups_.get(), false, true,
-                          false, {false}};
+  core::PlanInputs inputs{spec,           host,  tree, {kTestBase}, "0",    0,
+                          cgroups_.get(), false, true, false,       {false}};
   core::ZonePlan plan = must(core::plan_zone(inputs)).plan;
   if (os) plan.exec.argv.insert(plan.exec.argv.end(), attack.begin(), attack.end());
   return plan;
@@ -103,8 +103,8 @@ Outcome run(Yard& yard, const core::ZonePlan& plan) {
   };
   base::UniqueFd root = open_tree(yard.path() + "/tree");
   base::UniqueFd shared = open_tree(yard.shared());
-  std::string init_bytes = must(
-      base::read_file(AT_FDCWD, program_folder() + "/../zone-init", 1 << 20));
+  std::string init_bytes =
+      must(base::read_file(AT_FDCWD, program_folder() + "/../zone-init", 1 << 20));
   base::UniqueFd init = must(base::sealed_memfd("zone-init", init_bytes, true));
   base::UniqueFd filter = must(core::filter_memfd(plan.filter.empty() ? "app" : plan.filter));
   base::UniqueFd null = must(base::open_at(AT_FDCWD, "/dev/null", O_RDONLY));

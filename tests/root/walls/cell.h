@@ -22,7 +22,7 @@ class Yard {
   Yard(const Yard&) = delete;
   Yard& operator=(const Yard&) = delete;
 
-  const std::string& path() const { return path_; }     // 0700
+  const std::string& path() const { return path_; }         // 0700
   std::string shared() const { return path_ + "/shared"; }  // 0777, seen by zones as /shared
   resource::CgroupDriver& cgroups() { return *cgroups_; }
   const std::string& attacker() const { return attacker_; }

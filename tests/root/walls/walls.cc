@@ -104,67 +104,91 @@ void leak_descriptor(Yard&) {
 }
 
 void add_namespaces(std::vector<Wall>* walls) {
-  walls->push_back(
-      {"namespace: user", "8", {"create", "/shared/made"},
-       [](ZonePlan& p) { p.namespaces.user = false; }, false, 0,
-       [](Yard& y) { unlink((y.shared() + "/made").c_str()); },
-       [](Yard& y) {
-         struct stat st = {};
-         return stat((y.shared() + "/made").c_str(), &st) == 0 && st.st_uid == 0;
-       }});
+  walls->push_back({"namespace: user",
+                    "8",
+                    {"create", "/shared/made"},
+                    [](ZonePlan& p) { p.namespaces.user = false; },
+                    false,
+                    0,
+                    [](Yard& y) { unlink((y.shared() + "/made").c_str()); },
+                    [](Yard& y) {
+                      struct stat st = {};
+                      return stat((y.shared() + "/made").c_str(), &st) == 0 && st.st_uid == 0;
+                    }});
   walls->push_back({"namespace: pid", "2", {"see-pid", std::to_string(getpid())}, [](ZonePlan& p) {
                       p.namespaces.pid = false;
                       drop_below(p, "/proc");
                     }});
-  walls->push_back({"namespace: net", "9", {"abstract", abstract_name()},
+  walls->push_back({"namespace: net",
+                    "9",
+                    {"abstract", abstract_name()},
                     [](ZonePlan& p) {
                       p.namespaces.net = false;
                       p.loopback_up = false;
                       drop_below(p, "/sys");
                     },
-                    false, 0, listen_abstract});
+                    false,
+                    0,
+                    listen_abstract});
   walls->push_back({"namespace: uts", "8", {"host-name", host_name()}, [](ZonePlan& p) {
                       p.namespaces.uts = false;
                       p.hostname.clear();
                     }});
-  walls->push_back({"namespace: ipc", "8", {"shm", std::to_string(kShmKey)},
+  walls->push_back({"namespace: ipc",
+                    "8",
+                    {"shm", std::to_string(kShmKey)},
                     [](ZonePlan& p) {
                       p.namespaces.ipc = false;
                       drop(p, Kind::kMqueue);
                     },
-                    false, 0, make_shared_memory});
-  walls->push_back({"namespace: cgroup", "10", {"cgroup-path"},
-                    [](ZonePlan& p) {
+                    false,
+                    0,
+                    make_shared_memory});
+  walls->push_back({"namespace: cgroup", "10", {"cgroup-path"}, [](ZonePlan& p) {
                       p.namespaces.cgroup = false;
                       drop(p, Kind::kCgroup2);
                     }});
-  walls->push_back({"namespace: time", "8", {"same-ns", "time", host_link("/proc/self/ns/time")},
+  walls->push_back({"namespace: time",
+                    "8",
+                    {"same-ns", "time", host_link("/proc/self/ns/time")},
                     [](ZonePlan& p) { p.namespaces.time = false; }});
 }
 
 void add_rights(std::vector<Wall>* walls) {
-  walls->push_back({"ids: a range of its own", "8", {"read", "/shared/private"},
-                    [](ZonePlan& p) { p.ids.base += core::kIdsPerZone; }, false, 0,
+  walls->push_back({"ids: a range of its own",
+                    "8",
+                    {"read", "/shared/private"},
+                    [](ZonePlan& p) { p.ids.base += core::kIdsPerZone; },
+                    false,
+                    0,
                     neighbours_file});
-  walls->push_back({"capabilities", "8", {"net-admin"},
-                    [](ZonePlan& p) { p.capabilities |= uint64_t{1} << CAP_NET_ADMIN; }});
-  walls->push_back({"no_new_privs", "8", {"setuid-exec", "/bin/setuid-attacker"},
+  walls->push_back({"capabilities", "8", {"net-admin"}, [](ZonePlan& p) {
+                      p.capabilities |= uint64_t{1} << CAP_NET_ADMIN;
+                    }});
+  walls->push_back({"no_new_privs",
+                    "8",
+                    {"setuid-exec", "/bin/setuid-attacker"},
                     [](ZonePlan& p) {
                       p.no_new_privs = false;
                       // Without it the filter can be loaded with this capability only.
                       p.capabilities |= uint64_t{1} << CAP_SYS_ADMIN;
                     },
-                    false, 1000});
-  const std::vector<std::vector<std::string>> kCalls = {{"keyring"}, {"io-uring"}, {"packet"},
-                                                        {"packet-high"}, {"xfrm"}, {"userns"}};
+                    false,
+                    1000});
+  const std::vector<std::vector<std::string>> kCalls = {{"keyring"},     {"io-uring"}, {"packet"},
+                                                        {"packet-high"}, {"xfrm"},     {"userns"}};
   for (const auto& call : kCalls)
     walls->push_back({"seccomp: " + call[0], call[0] == "userns" ? "2" : "12", call,
                       [](ZonePlan& p) { p.filter.clear(); }});
-  walls->push_back({"descriptors: closed at exec", "2", {"census"},
-                    [](ZonePlan& p) { p.close_fds = false; }, false, 0, leak_descriptor});
-  walls->push_back({"rlimit: open files", "17", {"open-many", "400"}, [](ZonePlan& p) {
-                      p.rlimits.clear();
-                    }});
+  walls->push_back({"descriptors: closed at exec",
+                    "2",
+                    {"census"},
+                    [](ZonePlan& p) { p.close_fds = false; },
+                    false,
+                    0,
+                    leak_descriptor});
+  walls->push_back(
+      {"rlimit: open files", "17", {"open-many", "400"}, [](ZonePlan& p) { p.rlimits.clear(); }});
   walls->push_back({"cgroup: processes", "17", {"fork-many", "100"}, [](ZonePlan& p) {
                       std::erase_if(p.cgroup.writes, [](const resource::CgroupWrite& w) {
                         return w.file == "pids.max";
@@ -173,12 +197,16 @@ void add_rights(std::vector<Wall>* walls) {
 }
 
 void add_mounts(std::vector<Wall>* walls) {
-  walls->push_back({"mount: /dev noexec", "15", {"exec-script", "/dev/script"},
-                    [](ZonePlan& p) { mount_at(p, "/dev").noexec = false; }});
-  walls->push_back({"mount: /sys read-only", "10", {"writable", "/sys"},
-                    [](ZonePlan& p) { mount_at(p, "/sys").read_only = false; }});
+  walls->push_back({"mount: /dev noexec", "15", {"exec-script", "/dev/script"}, [](ZonePlan& p) {
+                      mount_at(p, "/dev").noexec = false;
+                    }});
+  walls->push_back({"mount: /sys read-only", "10", {"writable", "/sys"}, [](ZonePlan& p) {
+                      mount_at(p, "/sys").read_only = false;
+                    }});
   if (base::exists_at(AT_FDCWD, "/sys/fs/cgroup"))
-    walls->push_back({"mount: /sys/fs/cgroup read-only", "10", {"mkdir", "/sys/fs/cgroup/mine"},
+    walls->push_back({"mount: /sys/fs/cgroup read-only",
+                      "10",
+                      {"mkdir", "/sys/fs/cgroup/mine"},
                       [](ZonePlan& p) { mount_at(p, "/sys/fs/cgroup").read_only = false; }});
   for (const char* path : core::read_only_paths()) {
     std::string name = path;
@@ -192,13 +220,20 @@ void add_mounts(std::vector<Wall>* walls) {
   for (const char* path : {"/proc/kallsyms", "/proc/zoneinfo"}) {
     std::string name = path;
     if (!base::exists_at(AT_FDCWD, name)) continue;
-    walls->push_back({"mask: " + name, "10", {"read", name},
-                      [name](ZonePlan& p) { drop_target(p, Kind::kMask, name); }});
+    walls->push_back({"mask: " + name, "10", {"read", name}, [name](ZonePlan& p) {
+                        drop_target(p, Kind::kMask, name);
+                      }});
   }
-  walls->push_back({"masks are locked", "10", {"unmask", "/proc/kallsyms"},
-                    [](ZonePlan& p) { p.lock_mounts = false; }, true});
-  walls->push_back({"read-only paths are locked", "10", {"unmask-write", "/proc/sys"},
-                    [](ZonePlan& p) { p.lock_mounts = false; }, true});
+  walls->push_back({"masks are locked",
+                    "10",
+                    {"unmask", "/proc/kallsyms"},
+                    [](ZonePlan& p) { p.lock_mounts = false; },
+                    true});
+  walls->push_back({"read-only paths are locked",
+                    "10",
+                    {"unmask-write", "/proc/sys"},
+                    [](ZonePlan& p) { p.lock_mounts = false; },
+                    true});
 }
 
 }  // namespace

@@ -10,13 +10,13 @@
 namespace walls {
 
 struct Wall {
-  std::string name;           // "namespace: pid"
-  std::string row;            // row of docs/security.md that the attack belongs to
+  std::string name;  // "namespace: pid"
+  std::string row;   // row of docs/security.md that the attack belongs to
   std::vector<std::string> attack;
   std::function<void(core::ZonePlan&)> remove;
-  bool os = false;            // in an os zone
-  unsigned user = 0;          // the zone's user that attacks
-  std::function<void(Yard&)> prepare = {};       // makes what the attack is after
+  bool os = false;                          // in an os zone
+  unsigned user = 0;                        // the zone's user that attacks
+  std::function<void(Yard&)> prepare = {};  // makes what the attack is after
   // Instead of the attacker's own verdict: looked at from outside.
   std::function<bool(Yard&)> reached_outside = {};
 };

@@ -47,8 +47,9 @@ TEST_CASE("run and exec of a missing command give 127, of one that can't run 126
 TEST_CASE("a named run is a zone while it lasts, and halting it ends the command") {
   Sandbox box;
   box.busybox_tree();
-  shell_ok(box, "($Z run --name job --from dir:$R/tree -- sleep 1000 </dev/null >/dev/null 2>&1;"
-                " echo $? >$R/status) >/dev/null 2>&1 &");
+  shell_ok(box,
+           "($Z run --name job --from dir:$R/tree -- sleep 1000 </dev/null >/dev/null 2>&1;"
+           " echo $? >$R/status) >/dev/null 2>&1 &");
   CHECK(harness::eventually([&] { return harness::state_of(box, "job") == "running"; }));
   box.zone_ok({"halt", "job"});
   CHECK(harness::eventually([&] { return base::exists_at(AT_FDCWD, box.root() + "/status"); }));
@@ -110,8 +111,9 @@ TEST_CASE("processes of exec belong to the zone: its cgroup, its view, its end")
 TEST_CASE("login and exec on a terminal get a terminal of the zone") {
   Sandbox box;
   boot_script(box, "web", "sleep 1000");
-  base::Output login = shell(box, "printf 'tty; echo home=$HOME; stty size\\nexit 3\\n' | "
-                                  "script -qec \"$Z login web -u guest\" /dev/null");
+  base::Output login = shell(box,
+                             "printf 'tty; echo home=$HOME; stty size\\nexit 3\\n' | "
+                             "script -qec \"$Z login web -u guest\" /dev/null");
   INFO(login.out);
   CHECK(login.status == 3);
   CHECK_THAT(login.out, Catch::Contains("/dev/pts/0"));
@@ -126,8 +128,9 @@ TEST_CASE("login and exec on a terminal get a terminal of the zone") {
 TEST_CASE("exec goes on while zoned is killed and started again, and its status comes") {
   Sandbox box;
   boot_script(box, "web", "sleep 1000");
-  shell_ok(box, "($Z exec web -- /bin/sh -c 'sleep 1; echo end; exit 6' </dev/null >$R/out 2>&1;"
-                " echo $? >$R/status) >/dev/null 2>&1 &");
+  shell_ok(box,
+           "($Z exec web -- /bin/sh -c 'sleep 1; echo end; exit 6' </dev/null >$R/out 2>&1;"
+           " echo $? >$R/status) >/dev/null 2>&1 &");
   CHECK(harness::eventually([&] { return base::exists_at(AT_FDCWD, box.root() + "/out"); }));
   harness::sleep_for(std::chrono::milliseconds(200));
   pid_t before = harness::pid_of(box, "web");

@@ -24,10 +24,11 @@ TEST_CASE("a console shows output over a reboot of the zone and a kill of the da
   Sandbox box;
   boot_script(box, "web", std::string("echo fresh start; ") + kTicker);
   // `~.` leaves; a pipe keeps stdin open until then.
-  pid_t pid = std::stoi(shell_ok(
-      box, "mkfifo $R/in; $Z console web <$R/in >$R/out 2>&1 & echo $!; exec 3>$R/in; "
-           "(exec >/dev/null 2>&1; while ! [ -e $R/leave ]; do sleep 0.05; done; "
-           "printf '\\n~.' >&3) &"));
+  pid_t pid = std::stoi(
+      shell_ok(box,
+               "mkfifo $R/in; $Z console web <$R/in >$R/out 2>&1 & echo $!; exec 3>$R/in; "
+               "(exec >/dev/null 2>&1; while ! [ -e $R/leave ]; do sleep 0.05; done; "
+               "printf '\\n~.' >&3) &"));
   CHECK(eventually([&] { return text_of(box, "out").find("tick") != std::string::npos; }));
   box.zone_ok({"reboot", "web"});
   CHECK(eventually([&] { return text_of(box, "out").find("fresh start") != std::string::npos; }));

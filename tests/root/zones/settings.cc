@@ -46,8 +46,9 @@ TEST_CASE("env, user, workdir and hostname are those of the command") {
   Sandbox box;
   boot_script(box, "web", "id -u; pwd; hostname; echo $COLOUR; sleep 1000",
               {"env.COLOUR=green", "user=guest", "workdir=/tmp", "hostname=front.example"});
-  CHECK(harness::eventually(
-      [&] { return box.zone_ok({"logs", "web"}) == "1000\n/tmp\nfront.example\ngreen\n"; }));
+  CHECK(harness::eventually([&] {
+    return box.zone_ok({"logs", "web"}) == "1000\n/tmp\nfront.example\ngreen\n";
+  }));
 }
 
 TEST_CASE("shutdown waits for stop-timeout and then kills") {
@@ -79,8 +80,7 @@ TEST_CASE("set changes limits of a running zone at once and tells what waits for
   boot_script(box, "peer", "sleep 1000", {"cpu-shares=1"});
   std::string weight = value("cpu", "cpu.shares", "cpu.weight");
 
-  box.zone_ok({"set", "web", "capped-memory.physical=96M", "limits.processes=60",
-               "cpu-shares=30"});
+  box.zone_ok({"set", "web", "capped-memory.physical=96M", "limits.processes=60", "cpu-shares=30"});
   CHECK(value("memory", "memory.limit_in_bytes", "memory.max") == "100663296");
   CHECK(value("pids", "pids.max", "pids.max") == "60");
   CHECK(std::stoi(value("cpu", "cpu.shares", "cpu.weight")) >
@@ -127,8 +127,8 @@ TEST_CASE("a zone's edits outlive the daemon") {
 TEST_CASE("folders of the host appear in the zone, read-only where asked for") {
   Sandbox box;
   OpenFolder open;
-  shell_ok(box, "mkdir -m 777 $R/private; echo words >$R/private/file; echo words >" +
-                    open.path() + "/file");
+  shell_ok(box, "mkdir -m 777 $R/private; echo words >$R/private/file; echo words >" + open.path() +
+                    "/file");
   boot_script(box, "web", "sleep 1000",
               {"fs.0.dir=/rw", "fs.0.special=" + box.root() + "/private",  //
                "fs.1.dir=/ro", "fs.1.special=" + box.root() + "/private", "fs.1.options=[\"ro\"]",
@@ -169,9 +169,9 @@ TEST_CASE("pools are made, changed, listed and deleted, but not while zones are 
     CHECK(pool["zones"] == (ours ? 1 : 0));
     CHECK(pool["running"] == (ours ? 1 : 0));
   }
-  CHECK_THAT(harness::read_text("/proc/" + std::to_string(harness::pid_of(box, "front")) +
-                                "/cgroup"),
-             Catch::Contains("/web/front"));
+  CHECK_THAT(
+      harness::read_text("/proc/" + std::to_string(harness::pid_of(box, "front")) + "/cgroup"),
+      Catch::Contains("/web/front"));
   harness::check_refused(box.zone({"pool", "delete", "web"}), {"'web'", "'front'"});
   harness::check_refused(box.zone({"pool", "delete", "default"}), {"'default'"});
   harness::check_refused(box.zone({"create", "lost", "--set", "pool=none"}), {"'none'"});
@@ -196,9 +196,9 @@ TEST_CASE("stat tells sane numbers of zones and pools") {
   for (const json& zone : last["zones"]) (zone["name"] == "busy" ? busy : idle) = zone;
   REQUIRE(busy.is_object());
   REQUIRE(idle.is_object());
-  for (const char* member : {"cpu_seconds", "cpu_share", "cpu_entitled", "cpu_used", "memory_bytes",
-                             "processes", "io_read_bytes", "io_write_bytes", "net_rx_bytes",
-                             "net_tx_bytes"}) {
+  for (const char* member :
+       {"cpu_seconds", "cpu_share", "cpu_entitled", "cpu_used", "memory_bytes", "processes",
+        "io_read_bytes", "io_write_bytes", "net_rx_bytes", "net_tx_bytes"}) {
     INFO(member);
     CHECK(busy[member].is_number());
     CHECK(idle[member].is_number());

@@ -372,9 +372,9 @@ TEST_CASE("connections are accepted at a listening socket") {
   auto loop = take(base::EventLoop::create());
   auto dir = take(base::open_at(AT_FDCWD, folder, O_PATH | O_DIRECTORY));
   auto listener = take(base::listen_unix(dir.get(), "zoned.sock", SOCK_STREAM));
-  auto server =
-      take(api::Server::create(loop.get(), std::move(listener),
-                               [](const api::Call& call) { call.answer.reply(json::object()); }, {}));
+  auto server = take(
+      api::Server::create(loop.get(), std::move(listener),
+                          [](const api::Call& call) { call.answer.reply(json::object()); }, {}));
   std::vector<base::UniqueFd> clients;
   for (int i = 0; i < 300; ++i)
     clients.push_back(take(base::connect_unix(dir.get(), "zoned.sock", SOCK_STREAM)));

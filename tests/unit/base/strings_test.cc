@@ -6,7 +6,8 @@ TEST_CASE("sizes are powers of 1024 and nothing else is accepted") {
   CHECK(*base::parse_size("512M") == 512u << 20);
   CHECK(*base::parse_size("1.5G") == 3u << 29);
   CHECK(*base::parse_size("0") == 0);
-  for (const char* bad : {"", "M", "-1", "1k", "1MB", " 1", "1 ", "1e3", "nan", "99999999T", "0x10"})
+  for (const char* bad :
+       {"", "M", "-1", "1k", "1MB", " 1", "1 ", "1e3", "nan", "99999999T", "0x10"})
     CHECK_FALSE(base::parse_size(bad).ok());
   CHECK(base::format_size(512u << 20) == "512M");
   CHECK(base::format_size(3u << 29) == "1.5G");

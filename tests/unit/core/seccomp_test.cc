@@ -114,11 +114,29 @@ TEST_CASE("hot calls are allowed without a look at their arguments") {
 TEST_CASE("what is always denied is denied in every profile") {
   for (const char* profile : {"app", "os", "app+nesting", "os+nesting", "job-net"}) {
     auto programs = filter(profile);
-    for (const char* name :
-         {"kexec_load", "init_module", "finit_module", "delete_module", "open_by_handle_at", "bpf",
-          "perf_event_open", "userfaultfd", "keyctl", "add_key", "request_key", "io_uring_setup",
-          "io_uring_enter", "swapon", "clock_settime", "settimeofday", "iopl", "ioperm", "quotactl",
-          "acct", "syslog", "fanotify_init", "uselib"}) {
+    for (const char* name : {"kexec_load",
+                             "init_module",
+                             "finit_module",
+                             "delete_module",
+                             "open_by_handle_at",
+                             "bpf",
+                             "perf_event_open",
+                             "userfaultfd",
+                             "keyctl",
+                             "add_key",
+                             "request_key",
+                             "io_uring_setup",
+                             "io_uring_enter",
+                             "swapon",
+                             "clock_settime",
+                             "settimeofday",
+                             "iopl",
+                             "ioperm",
+                             "quotactl",
+                             "acct",
+                             "syslog",
+                             "fanotify_init",
+                             "uselib"}) {
       INFO(profile << " " << name);
       CHECK(verdict(programs, call(name)) == kEperm);
     }
