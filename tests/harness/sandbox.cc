@@ -39,7 +39,7 @@ std::string build_folder() {
 
 }  // namespace
 
-Sandbox::Sandbox(Start start) : build_(build_folder()), cgroups_before_(zoned_cgroups()) {
+Sandbox::Sandbox(Start start) : build_(build_folder()) {
   std::string name = "/tmp/zoned-test.XXXXXX";
   if (mkdtemp(name.data()) == nullptr) FAIL(base::sys_error("mkdtemp /tmp").message);
   root_ = name;
@@ -133,13 +133,19 @@ std::string Sandbox::busybox_tree(const std::string& name) {
   return path;
 }
 
+std::vector<std::string> Sandbox::cgroups() const {
+  std::vector<std::string> mine;
+  for (const std::string& cgroup : zoned_cgroups())
+    if (cgroup.ends_with("/" + api::subtree_name(root_))) mine.push_back(cgroup);
+  return mine;
+}
+
 std::vector<std::string> Sandbox::left_over() const {
   std::vector<std::string> left;
   for (pid_t pid : processes_naming(root_))
     left.push_back("process " + std::to_string(pid) + " " + command_of(pid));
   for (const std::string& mount : mounts_below(root_)) left.push_back("mount " + mount);
-  for (const std::string& cgroup : zoned_cgroups())
-    if (!cgroups_before_.contains(cgroup)) left.push_back("cgroup " + cgroup);
+  for (const std::string& cgroup : cgroups()) left.push_back("cgroup " + cgroup);
   for (const std::string& socket : sockets_below(root_ + "/run"))
     left.push_back("socket " + socket);
   return left;

@@ -9,7 +9,6 @@
 #include <sys/types.h>
 
 #include <chrono>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -56,6 +55,9 @@ class Sandbox {
   std::vector<pid_t> pids_of(const std::string& command) const;
   std::vector<pid_t> keeper_pids() const { return pids_of("zone-keeper"); }
 
+  // Folders of this instance in the mounted cgroup trees: its subtree in each.
+  std::vector<std::string> cgroups() const;
+
   // A busybox tree at ROOT/NAME, for --from dir:PATH. Returns the path.
   std::string busybox_tree(const std::string& name = "tree");
 
@@ -65,7 +67,6 @@ class Sandbox {
 
   std::string build_;
   std::string root_;
-  std::set<std::string> cgroups_before_;
 };
 
 // Waits until `done` returns true; false after the time-out. For what happens soon but not at once.

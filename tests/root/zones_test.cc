@@ -199,6 +199,10 @@ TEST_CASE("two instances hold zones of one name and do not see each other") {
   json b = json::parse(two.zone_ok({"info", "web", "--json"}));
   CHECK(a["facts"]["first-host-id"] != b["facts"]["first-host-id"]);
   CHECK(a["zone"]["pid"] != b["zone"]["pid"]);
+  // What the fixture looks for at the end is what is there now.
+  CHECK(!one.cgroups().empty());
+  CHECK(one.cgroups().size() == two.cgroups().size());
+  CHECK(one.cgroups() != two.cgroups());
   one.zone_ok({"delete", "-F", "web"});
   CHECK(state_of(one, "web") == "absent");
   CHECK(state_of(two, "web") == "running");

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <climits>
-#include <cstdio>
 #include <cstdlib>
 #include <memory>
 
@@ -69,19 +68,6 @@ Result<std::string> canonical_root(const std::string& root) {
   if (std::string_view(path.get()) == "/")
     return make_error(Code::kInvalid, "--root can't be the root folder of the machine");
   return std::string(path.get());
-}
-
-std::string subtree_name(const std::string& root) {
-  if (root.empty()) return "zoned";
-  // FNV-1a, 64 bits: names must differ, nobody gains from a collision.
-  uint64_t hash = 14695981039346656037U;
-  constexpr uint64_t kPrime = 1099511628211U;
-  for (unsigned char byte : root) hash = (hash ^ byte) * kPrime;
-  constexpr size_t kDigits = 17;
-  std::string text(kDigits, '\0');
-  snprintf(text.data(), kDigits, "%016llx", static_cast<unsigned long long>(hash));
-  text.pop_back();
-  return "zoned-" + text;
 }
 
 Result<std::string> program_folder() {

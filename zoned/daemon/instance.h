@@ -7,6 +7,7 @@
 
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "zoned/api/paths.h"
 
 namespace zoned {
 
@@ -31,8 +32,7 @@ class Instance {
 
 // root as given on the command line: absolute, without symbolic links; empty stays empty.
 base::Result<std::string> canonical_root(const std::string& root);
-// "zoned", or "zoned-<16 hex digits>" for another root: the name of our cgroup subtree.
-std::string subtree_name(const std::string& root);
+using api::subtree_name;
 // The folder of the program that runs: zone-keeper, zone-init and zone-unpack lie beside it.
 base::Result<std::string> program_folder();
 

@@ -53,7 +53,7 @@ TEST_CASE("a named run is a zone while it lasts, and halting it ends the command
   CHECK(harness::eventually([&] { return harness::state_of(box, "job") == "running"; }));
   box.zone_ok({"halt", "job"});
   CHECK(harness::eventually([&] { return base::exists_at(AT_FDCWD, box.root() + "/status"); }));
-  CHECK(harness::read_text(box.root() + "/status") == "137");
+  CHECK(harness::eventually([&] { return harness::read_text(box.root() + "/status") == "137"; }));
   CHECK(harness::state_of(box, "job") == "absent");
 }
 
