@@ -5,6 +5,7 @@
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <cstdio>
+#include <random>
 #include <thread>
 
 #include "base/strings.h"
@@ -74,11 +75,19 @@ TEST_CASE("a mount point that changes into a link while zones boot never leads o
   const std::string tree = box.root() + "/lib/zones/web/root";
   shell_ok(box, "for f in dev proc sys run; do ln -s $R/canary " + tree + "/$f.link; done");
   std::atomic<bool> stop = false;
+  // One link at a time, half of the time: boots meet folders, links, and the change between them.
+  // One at a time, each for as long as a step of a boot takes, so that boots meet both.
   std::thread flipper([&] {
+    std::minstd_rand random(1);
     while (!stop)
       for (const char* name : {"dev", "proc", "sys", "run"}) {
         std::string folder = tree + "/" + name;
-        renameat2(AT_FDCWD, folder.c_str(), AT_FDCWD, (folder + ".link").c_str(), RENAME_EXCHANGE);
+        for (int half = 0; half < 2; ++half) {
+          renameat2(AT_FDCWD, folder.c_str(), AT_FDCWD, (folder + ".link").c_str(),
+                    RENAME_EXCHANGE);
+          std::this_thread::sleep_for(
+              std::chrono::microseconds(random() % (half == 0 ? 500 : 8000)));
+        }
       }
   });
   int booted = 0;
