@@ -194,7 +194,7 @@ def tail(path, lines=20):
 
 
 # Programs that boot so many zones that id ranges, which rest for a minute once released, would run out.
-HUNGRY = ("reliability", "faults", "resources")
+HUNGRY = ("reliability", "faults", "resources", "zones")
 
 
 def rest_before(program):
