@@ -193,15 +193,6 @@ def tail(path, lines=20):
     return ["log: " + path] + ["| " + line for line in text]
 
 
-# Programs that boot so many zones that id ranges, which rest for a minute once released, would run out.
-HUNGRY = ("reliability", "faults", "resources", "zones")
-
-
-def rest_before(program):
-    if os.path.basename(program) in HUNGRY:
-        time.sleep(65)
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--skips", default=os.path.join(os.path.dirname(__file__), "../skips.txt"))
@@ -211,7 +202,6 @@ def main():
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     runner = Runner(skips.Allowed(args.skips), args.timeout)
     for program in args.programs:
-        rest_before(program)
         runner.run(program)
     print("%d passed, %d failed, %d skipped" % (runner.passed, runner.failed, runner.skipped))
     return 1 if runner.failed or not runner.passed else 0

@@ -190,31 +190,49 @@ Status IdRegistry::load_own() {
     auto block = map_block(*index);
     if (block && (*block)->owner() == owner_) blocks_.push_back(*std::move(block));
   }
-  return reclaim_dead(names);
+  TRY_AS(auto orphans, abandoned());
+  for (const auto& block : orphans) {
+    if (resting(*block)) continue;
+    TRY(remove(*block));
+  }
+  return {};
 }
 
-Status IdRegistry::reclaim_dead(const std::vector<std::string>& names) {
-  std::optional<std::set<uint32_t>> in_use;
+Result<std::vector<std::unique_ptr<IdRegistry::Block>>> IdRegistry::abandoned() const {
+  TRY_AS(auto names, base::list_dir(dir_.get()));
+  std::vector<std::unique_ptr<Block>> found;
   for (const std::string& name : names) {
     auto index = block_index(name);
     if (!index) continue;
     auto block = map_block(*index);
-    if (!block || (*block)->owner() == owner_ || owner_alive((*block)->owner())) continue;
-    if (!in_use) {
-      TRY_AS(in_use, ranges_in_use());
-    }
-    bool free = true;
-    for (unsigned slot = 0; slot < kRangesPerBlock; ++slot) {
-      uint64_t value = (*block)->get(slot);
-      bool used = in_use->contains(*index * kRangesPerBlock + slot);
-      bool orphaned = !used && value == kLeased;
-      // Its owner died with it: nobody knows since when it is free.
-      if (orphaned) (*block)->set(slot, boottime_ms());
-      if (used || orphaned || (value > kForeign && !rested(value))) free = false;
-    }
-    if (free && unlinkat(dir_.get(), name.c_str(), 0) != 0 && errno != ENOENT)
-      return sys_error("remove " + name);
+    if (block && (*block)->owner() != owner_ && !owner_alive((*block)->owner()))
+      found.push_back(*std::move(block));
   }
+  if (found.empty()) return found;
+  TRY_AS(auto in_use, ranges_in_use());
+  std::erase_if(found, [&](const auto& block) {
+    bool used = false;
+    for (unsigned slot = 0; slot < kRangesPerBlock; ++slot)
+      used = used || in_use.contains(block->index * kRangesPerBlock + slot);
+    // Its owner died with it: nobody knows since when a leased range is free.
+    for (unsigned slot = 0; !used && slot < kRangesPerBlock; ++slot)
+      if (block->get(slot) == kLeased) block->set(slot, boottime_ms());
+    return used;
+  });
+  return found;
+}
+
+bool IdRegistry::resting(const Block& block) const {
+  for (unsigned slot = 0; slot < kRangesPerBlock; ++slot) {
+    uint64_t value = block.get(slot);
+    if (value > kForeign && !rested(value)) return true;
+  }
+  return false;
+}
+
+Status IdRegistry::remove(const Block& block) const {
+  if (unlinkat(dir_.get(), block_name(block.index).c_str(), 0) != 0 && errno != ENOENT)
+    return sys_error("remove " + block_name(block.index));
   return {};
 }
 
@@ -222,19 +240,28 @@ Status IdRegistry::take_block() {
   TRY_AS(UniqueFd lock, lock_dir());
   uint64_t ranges = (uint64_t{options_.last} + 1 - options_.first) / kIdsPerZone;
   unsigned count = static_cast<unsigned>((ranges + kRangesPerBlock - 1) / kRangesPerBlock);
-  for (int attempt = 0; attempt < 2; ++attempt) {
-    TRY_AS(auto names, base::list_dir(dir_.get()));
-    std::set<unsigned> taken;
-    for (const std::string& name : names)
-      if (auto index = block_index(name)) taken.insert(*index);
-    for (unsigned index = 0; index < count; ++index) {
-      if (taken.contains(index)) continue;
-      TRY(create_block(index));
-      TRY_AS(auto block, map_block(index));
-      blocks_.push_back(std::move(block));
-      return {};
-    }
-    TRY(reclaim_dead(names));
+  TRY_AS(auto names, base::list_dir(dir_.get()));
+  std::set<unsigned> taken;
+  for (const std::string& name : names)
+    if (auto index = block_index(name)) taken.insert(*index);
+  for (unsigned index = 0; index < count; ++index) {
+    if (taken.contains(index)) continue;
+    TRY(create_block(index));
+    TRY_AS(auto block, map_block(index));
+    blocks_.push_back(std::move(block));
+    return {};
+  }
+  // Each range of an abandoned block rests for itself: the others serve at once.
+  TRY_AS(auto orphans, abandoned());
+  for (auto& block : orphans) {
+    bool useful = false;
+    for (unsigned slot = 0; slot < kRangesPerBlock; ++slot)
+      useful = useful || block->get(slot) == kFresh || rested(block->get(slot));
+    if (!useful) continue;
+    std::memset(block->file->owner, 0, kOwnerBytes);
+    std::memcpy(block->file->owner, owner_.data(), owner_.size());
+    blocks_.push_back(std::move(block));
+    return {};
   }
   return make_error(Code::kNoSpace, "no id range is free on this machine",
                     "released ranges rest for a minute before they are used again");
@@ -348,14 +375,10 @@ Result<unsigned> IdRegistry::reconcile(const std::vector<IdRange>& live) {
 Status IdRegistry::release_all() {
   TRY_AS(UniqueFd lock, lock_dir());
   for (const auto& block : blocks_) {
-    bool free = true;
-    for (unsigned slot = 0; slot < kRangesPerBlock; ++slot) {
+    for (unsigned slot = 0; slot < kRangesPerBlock; ++slot)
       if (block->get(slot) == kLeased) block->set(slot, boottime_ms());
-      uint64_t value = block->get(slot);
-      if (value > kForeign && !rested(value)) free = false;
-    }
-    if (free && unlinkat(dir_.get(), block_name(block->index).c_str(), 0) != 0 && errno != ENOENT)
-      return sys_error("remove " + block_name(block->index));
+    if (resting(*block)) continue;
+    TRY(remove(*block));
   }
   blocks_.clear();
   swept_.clear();

@@ -12,8 +12,8 @@
 //   slot N (> 2)         released at N milliseconds of CLOCK_BOOTTIME
 //
 // A released range is leased again after the quarantine, when no process of the host has one of its
-// ids. Blocks of an instance that is gone are taken back when no process uses their ids and all their
-// ranges have rested.
+// ids. A block of an instance that is gone, with no process in its ids, is removed when all its ranges
+// have rested; when no other block is left, another instance takes it over as it is.
 #pragma once
 
 #include <chrono>
@@ -59,7 +59,7 @@ class IdRegistry {
   // did. A live range outside our blocks is an error (kInternal): somebody removed DIR.
   base::Result<unsigned> reconcile(const std::vector<IdRange>& live);
   // Gives back all blocks: the instance ends for good. Ranges rest where they lie: a block goes only
-  // when all its ranges have rested; the others are taken back by whoever opens the registry later.
+  // when all its ranges have rested; the others are left to whoever needs them.
   base::Status release_all();
 
   unsigned leased() const;
@@ -71,7 +71,10 @@ class IdRegistry {
   base::Result<base::UniqueFd> lock_dir() const;
   base::Status load_own();
   base::Status take_block();
-  base::Status reclaim_dead(const std::vector<std::string>& names);
+  // Blocks whose owner is gone and whose ids no process has. Under the lock.
+  base::Result<std::vector<std::unique_ptr<Block>>> abandoned() const;
+  bool resting(const Block& block) const;
+  base::Status remove(const Block& block) const;
   base::Result<std::unique_ptr<Block>> map_block(unsigned index) const;
   base::Status create_block(unsigned index) const;
   std::vector<std::pair<uint32_t, uint32_t>> foreign_ranges() const;

@@ -174,6 +174,25 @@ TEST_CASE("blocks of a dead owner come back when nothing uses them, of a living 
   CHECK(b->lease().ok());
 }
 
+TEST_CASE("when no block is left, one of a dead owner serves with the ranges that need no rest") {
+  World world;
+  world.options.quarantine = std::chrono::milliseconds(60000);
+  world.options.last = kFirst + IdRegistry::kRangesPerBlock * kIdsPerZone - 1;  // one block
+  IdRange used;
+  {
+    auto lock_a = world.owner("a");
+    auto a = world.open("a");
+    used = must(a->lease());
+    must(a->release_all());
+  }
+  auto lock_b = world.owner("b");
+  auto b = world.open("b");
+  for (unsigned i = 1; i < IdRegistry::kRangesPerBlock; ++i)
+    CHECK(must(b->lease()).base != used.base);
+  CHECK_FALSE(b->lease().ok());
+  CHECK(must(world.open("b")->reconcile({})) == IdRegistry::kRangesPerBlock - 1);  // it is b's now
+}
+
 TEST_CASE("giving everything back leaves the blocks that have rested to others") {
   World world;
   auto lock = world.owner("a");
@@ -208,12 +227,13 @@ TEST_CASE("two processes that lease at once never get the same range") {
   constexpr int kProcesses = 2;
   constexpr int kLeases = 300;
   std::vector<pid_t> children;
+  std::vector<base::UniqueFd> alive;  // also after the first process has ended
+  for (int p = 0; p < kProcesses; ++p) alive.push_back(world.owner("owner" + std::to_string(p)));
   for (int p = 0; p < kProcesses; ++p) {
     pid_t pid = fork();
     REQUIRE(pid >= 0);
     if (pid == 0) {
       std::string name = "owner" + std::to_string(p);
-      auto lock = world.owner(name);
       auto registry = IdRegistry::open(world.folder / name, world.options);
       std::string text;
       for (int i = 0; registry.ok() && i < kLeases; ++i) {
