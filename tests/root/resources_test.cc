@@ -211,7 +211,7 @@ TEST_CASE("a fork bomb meets its limit, and neither the API nor a neighbour feel
   box.zone_ok({"halt", "bomb"});
 }
 
-TEST_CASE("idle zones wake neither zoned nor keepers and cost two descriptors each and no pty") {
+TEST_CASE("idle zones wake neither zoned nor keepers and cost a keeper one descriptor each and no pty") {
   Sandbox box;
   std::string tree = trial::small_tree(box);
   std::vector<pid_t> pids = box.keeper_pids();
@@ -228,9 +228,9 @@ TEST_CASE("idle zones wake neither zoned nor keepers and cost two descriptors ea
   harness::eventually([&] {
     now = 0;
     for (pid_t keeper : pids) now += trial::fds_of(keeper);
-    return now <= fds + 2 * zones;
+    return now <= fds + zones;
   });
-  CHECK(now <= fds + 2 * zones);
+  CHECK(now <= fds + zones);
   CHECK(count_ptys() <= ptys);
 
   pids.push_back(box.daemon_pid());

@@ -27,6 +27,7 @@ struct KeeperSetup {
   int index = 0;            // keeper-INDEX.sock
   base::UniqueFd lock;      // held for life: one keeper per index
   base::UniqueFd listener;  // listening SOCK_SEQPACKET
+  base::UniqueFd zones;     // folder of zones' files: logs go to NAME/log
   base::UniqueFd init;      // zone-init as an executable sealed memfd
 };
 
@@ -46,7 +47,6 @@ class Keeper {
   struct Zone {
     ZoneRecord record;
     base::UniqueFd output;  // log pipe or pty master
-    std::unique_ptr<RotatingLog> log;
     base::UniqueFd status_pipe;  // Stdio::kClient
     base::UniqueFd pidfd;        // adopted zones only: others are our children
   };

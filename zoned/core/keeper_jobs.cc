@@ -59,6 +59,7 @@ Status Keeper::launch(uint64_t connection, const json& request, NamedFds fds) {
   record.zone = plan.name;
   record.boot_id = plan.boot_id;
   record.console = plan.stdio == Stdio::kConsole;
+  record.logged = request.at("logged").get<bool>();
   record.log_size = plan.log_size;
 
   if (plan.stdio == Stdio::kLog) {
@@ -70,12 +71,9 @@ Status Keeper::launch(uint64_t connection, const json& request, NamedFds fds) {
     job->zone.output = std::move(log.read);
   }
   // Whose output is not logged is somebody's in the foreground, who waits for the status.
-  if (auto log = fds.find("log"); log != fds.end()) {
-    job->zone.log = std::make_unique<RotatingLog>(std::move(log->second), plan.log_size);
-    fds.erase(log);
-  } else if (plan.stdio == Stdio::kLog) {
-    return make_error(Code::kInternal, "descriptor 'log' is missing");
-  } else {
+  if (!record.logged) {
+    if (plan.stdio == Stdio::kLog)
+      return make_error(Code::kInternal, "output that nobody takes is not logged");
     TRY_AS(PipeEnds status, make_pipe());
     job->status_read = std::move(status.read);
     job->zone.status_pipe = std::move(status.write);
@@ -165,7 +163,7 @@ void Keeper::job_ready(Job* job, UniqueFd terminal) {
     reply(job->connection, job->request, {{"pid", pid}}, fds);
   } else {
     if (job->status_read) fds.push_back(job->status_read.get());
-    if (terminal && job->zone.log) {
+    if (terminal && job->zone.record.logged) {
       job->zone.output = std::move(terminal);
     } else if (terminal) {
       fds.push_back(terminal.get());  // in the foreground: its client's alone

@@ -53,10 +53,15 @@ base::Result<ExitStatus> exit_status_from_line(const std::string& line) {
 }
 
 json to_json(const ZoneRecord& record) {
-  return {{"zone", record.zone},       {"boot_id", record.boot_id},
-          {"pid", record.pid},         {"start_time", record.start_time},
-          {"console", record.console}, {"log_size", record.log_size},
-          {"exited", record.exited},   {"status", to_line(record.status)}};
+  return {{"zone", record.zone},
+          {"boot_id", record.boot_id},
+          {"pid", record.pid},
+          {"start_time", record.start_time},
+          {"console", record.console},
+          {"logged", record.logged},
+          {"log_size", record.log_size},
+          {"exited", record.exited},
+          {"status", to_line(record.status)}};
 }
 
 base::Result<ZoneRecord> zone_record_from_json(const json& value) {
@@ -67,6 +72,7 @@ base::Result<ZoneRecord> zone_record_from_json(const json& value) {
     record.pid = value.at("pid").get<int32_t>();
     record.start_time = value.at("start_time").get<uint64_t>();
     record.console = value.at("console").get<bool>();
+    record.logged = value.at("logged").get<bool>();
     record.log_size = value.at("log_size").get<uint64_t>();
     record.exited = value.at("exited").get<bool>();
     TRY_AS(record.status, exit_status_from_line(value.at("status").get<std::string>()));

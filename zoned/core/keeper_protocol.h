@@ -6,15 +6,14 @@
 //   {op: "hello", after}                     {pid, version, zones: [ZoneRecord], more}: in the order of
 //                                               names, those behind `after` (absent: all); more: ask
 //                                               again with the last name
-//   {op: "launch", plan,                    {pid, start_time} when the first process has exec'd;
-//     fds: [names]}  + those descriptors       + descriptors: with "log" a duplicate of the log pipe
+//   {op: "launch", plan, logged,            {pid, start_time} when the first process has exec'd;
+//     fds: [names]}  + those descriptors       + descriptors: if logged a duplicate of the log pipe
 //                                               (kLog) or of the pty's master (kConsole); without
-//                                               "log" a status pipe (kClient), or a status pipe and
+//                                               logged a status pipe (kClient), or a status pipe and
 //                                               the pty's master, which is the caller's (kConsole)
 //       needed names: the sources of kRoot, kOverlay and kTree mounts, each a detached mount made by
 //       clone_tree() (mounts.h) in zoned's own mount namespace; "cgroup" (v2 payload folder, if any),
-//       "procs0".. (v1 cgroup.procs), "filter" (seccomp_filter.h), "log" (the folder for the log; always for kLog),
-//       ExecPlan::descriptor unless it is "init" (the keeper has that one),
+//       "procs0".. (v1 cgroup.procs), "filter" (seccomp_filter.h), ExecPlan::descriptor unless it is "init" (the keeper has that one),
 //       "stdin"/"stdout"/"stderr" for kClient, those of kept_fds
 //   {op: "enter", plan, fds: [names]}        {pid} + status pipe read end; with tty also the pty
 //       names: "procs" (v2 exec leaf, if any), "procs0".., "filter", "stdin", "stdout", "stderr"
@@ -22,7 +21,7 @@
 //   {op: "console", zone}                    {}   + one end of a stream socket: the zone's console
 //   {op: "output", zone}                     {}   + a duplicate of what launch gave, for a zoned that
 //                                               has lost it
-//   {op: "adopt", record, fds: [names]}      {}   a zone of a dead keeper: "pidfd", "output", "log"
+//   {op: "adopt", record, fds: [names]}      {}   a zone of a dead keeper: "pidfd", "output"
 //   {op: "forget", zone}                     {}   the end has been recorded: drop the record
 //   {op: "reexec", binary}                   {}   replace the program in place; zones stay children
 //   {op: "quit"}                             {}   refused (busy) while zones run
@@ -61,6 +60,7 @@ struct ZoneRecord {
   int32_t pid = 0;          // host pid of the first process
   uint64_t start_time = 0;  // clock ticks since boot: with pid, an identity
   bool console = false;     // output is a pty
+  bool logged = false;      // false: its output is somebody's, who waits for the status
   uint64_t log_size = 1 << 20;
   bool exited = false;
   ExitStatus status;

@@ -150,7 +150,8 @@ bool Keeper::drain_once(Zone& zone) {
   ssize_t n = read(zone.output.get(), buffer, sizeof buffer);
   if (n > 0) {
     std::string_view data(buffer, static_cast<size_t>(n));
-    if (zone.log) zone.log->append(data);
+    if (zone.record.logged)
+      append_log(setup_.zones.get(), zone.record.zone, zone.record.log_size, data);
     if (auto hub = hubs_.find(zone.record.zone); hub != hubs_.end()) hub->second->show(data);
     return true;
   }
@@ -178,8 +179,6 @@ Status Keeper::adopt(const json& request, NamedFds fds) {
   if (!fds.contains("pidfd")) return make_error(Code::kInvalid, "adopt needs a pidfd");
   zone.pidfd = std::move(fds["pidfd"]);
   if (fds.contains("output")) zone.output = std::move(fds["output"]);
-  if (fds.contains("log"))
-    zone.log = std::make_unique<RotatingLog>(std::move(fds["log"]), record.log_size);
   zone.record = record;
   zone.record.exited = false;
   return watch_zone(zones_[record.zone] = std::move(zone));
@@ -189,11 +188,11 @@ Status Keeper::adopt(const json& request, NamedFds fds) {
 
 Status Keeper::reexec(const std::string& binary) {
   if (!jobs_.empty()) return make_error(Code::kBusy, "zones are being started", "try again");
-  json state = {{"lock", setup_.lock.get()}, {"listener", setup_.listener.get()},
-                {"run_dir", setup_.run_dir}, {"index", setup_.index},
-                {"zones", json::array()},    {"joined", json::array()},
-                {"consoles", json::array()}};
-  std::vector<int> kept = {setup_.lock.get(), setup_.listener.get()};
+  json state = {{"lock", setup_.lock.get()},       {"listener", setup_.listener.get()},
+                {"zones_dir", setup_.zones.get()}, {"run_dir", setup_.run_dir},
+                {"index", setup_.index},           {"zones", json::array()},
+                {"joined", json::array()},         {"consoles", json::array()}};
+  std::vector<int> kept = {setup_.lock.get(), setup_.listener.get(), setup_.zones.get()};
   auto keep = [&kept](int fd) {
     if (fd >= 0) kept.push_back(fd);
     return fd;
@@ -201,7 +200,6 @@ Status Keeper::reexec(const std::string& binary) {
   for (const auto& [name, zone] : zones_)
     state["zones"].push_back({{"record", to_json(zone.record)},
                               {"output", keep(zone.output.get())},
-                              {"log", keep(zone.log ? zone.log->folder() : -1)},
                               {"status_pipe", keep(zone.status_pipe.get())},
                               {"pidfd", keep(zone.pidfd.get())}});
   for (const auto& [pid, pipe] : joined_)
@@ -230,8 +228,6 @@ Status Keeper::restore(const json& state) {
       Zone zone;
       TRY_AS(zone.record, zone_record_from_json(item.at("record")));
       zone.output = own(item.at("output"));
-      if (UniqueFd log = own(item.at("log")); log)
-        zone.log = std::make_unique<RotatingLog>(std::move(log), zone.record.log_size);
       zone.status_pipe = own(item.at("status_pipe"));
       zone.pidfd = own(item.at("pidfd"));
       Zone& placed = zones_[zone.record.zone] = std::move(zone);

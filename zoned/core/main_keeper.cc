@@ -1,4 +1,4 @@
-// zone-keeper --root-run DIR --index N: becomes a daemon and returns once its socket answers.
+// zone-keeper --root-run DIR --zones DIR --index N: becomes a daemon and returns once its socket answers.
 // zone-keeper --state-fd N: taken over from a predecessor (Keeper::reexec).
 #include <fcntl.h>
 #include <sys/file.h>
@@ -49,11 +49,13 @@ Result<UniqueFd> lock_index(int run, int index) {
   return lock;
 }
 
-Result<core::KeeperSetup> fresh_setup(const std::string& run_dir, int index) {
+Result<core::KeeperSetup> fresh_setup(const std::string& run_dir, const std::string& zones,
+                                      int index) {
   core::KeeperSetup setup;
   setup.run_dir = run_dir;
   setup.index = index;
   TRY_AS(UniqueFd run, base::open_at(AT_FDCWD, run_dir, O_RDONLY | O_DIRECTORY));
+  TRY_AS(setup.zones, base::open_at(AT_FDCWD, zones, O_PATH | O_DIRECTORY));
   TRY_AS(setup.lock, lock_index(run.get(), index));
   TRY_AS(setup.init, load_init());
   TRY_AS(setup.listener,
@@ -86,18 +88,19 @@ Status take_over(int fd) {
     setup.index = state.at("index").get<int>();
     setup.lock.reset(state.at("lock").get<int>());
     setup.listener.reset(state.at("listener").get<int>());
+    setup.zones.reset(state.at("zones_dir").get<int>());
   } catch (const json::exception& e) {
     return base::make_error(base::Code::kInternal, std::string("keeper's state: ") + e.what());
   }
-  for (int inherited : {setup.lock.get(), setup.listener.get()})
+  for (int inherited : {setup.lock.get(), setup.listener.get(), setup.zones.get()})
     if (fcntl(inherited, F_SETFD, FD_CLOEXEC) != 0) return base::sys_error("fcntl");
   TRY_AS(setup.init, load_init());
   return serve(std::move(setup), &state);
 }
 
 // The parent leaves when the socket listens.
-Status start_daemon(const std::string& run_dir, int index) {
-  TRY_AS(core::KeeperSetup setup, fresh_setup(run_dir, index));
+Status start_daemon(const std::string& run_dir, const std::string& zones, int index) {
+  TRY_AS(core::KeeperSetup setup, fresh_setup(run_dir, zones, index));
   pid_t pid = fork();
   if (pid < 0) return base::sys_error("fork");
   if (pid > 0) _exit(0);
@@ -115,11 +118,13 @@ Status start_daemon(const std::string& run_dir, int index) {
 
 Status run(int argc, char** argv) {
   std::string run_dir;
+  std::string zones;
   std::string index;
   std::string state;
   for (int i = 1; i + 1 < argc; i += 2) {
     std::string_view option = argv[i];
     if (option == "--root-run") run_dir = argv[i + 1];
+    if (option == "--zones") zones = argv[i + 1];
     if (option == "--index") index = argv[i + 1];
     if (option == "--state-fd") state = argv[i + 1];
   }
@@ -127,11 +132,12 @@ Status run(int argc, char** argv) {
     TRY_AS(uint64_t fd, base::parse_uint(state, 3, 1 << 20));
     return take_over(static_cast<int>(fd));
   }
-  if (run_dir.empty() || index.empty())
-    return base::make_error(base::Code::kInvalid, "usage: zone-keeper --root-run DIR --index N",
+  if (run_dir.empty() || zones.empty() || index.empty())
+    return base::make_error(base::Code::kInvalid,
+                            "usage: zone-keeper --root-run DIR --zones DIR --index N",
                             "zoned starts it; nobody else needs to");
   TRY_AS(uint64_t number, base::parse_uint(index, 0, 1023));
-  return start_daemon(run_dir, static_cast<int>(number));
+  return start_daemon(run_dir, zones, static_cast<int>(number));
 }
 
 }  // namespace

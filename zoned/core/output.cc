@@ -9,33 +9,42 @@
 
 namespace core {
 
-bool RotatingLog::open_current() {
-  if (file_) return true;
-  auto file = base::open_at(folder_.get(), kLogName,
-                            O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK, 0600);
+using base::UniqueFd;
+
+namespace {
+
+base::Result<UniqueFd> open_log(int folder, uint64_t* size) {
+  TRY_AS(UniqueFd file,
+         base::open_at(folder, kLogName, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK,
+                       0600));
   struct stat st = {};
-  if (!file || fstat(file->get(), &st) != 0 || !S_ISREG(st.st_mode)) return false;
-  file_ = *std::move(file);
-  size_ = static_cast<uint64_t>(st.st_size);
-  return true;
+  if (fstat(file.get(), &st) != 0) return base::sys_error("stat");
+  if (!S_ISREG(st.st_mode)) return base::make_error(base::Code::kInvalid, "not a file");
+  *size = static_cast<uint64_t>(st.st_size);
+  return file;
 }
 
-void RotatingLog::append(std::string_view data) {
-  while (!data.empty()) {
-    if (!open_current()) break;
-    if (size_ >= limit_) {
-      file_.reset();
-      if (renameat(folder_.get(), kLogName, folder_.get(), kOldLogName) != 0) break;
+}  // namespace
+
+size_t append_log(int zones, const std::string& zone, uint64_t limit, std::string_view data) {
+  size_t written = 0;
+  auto folder = base::open_at(zones, zone + "/log", O_PATH | O_DIRECTORY | O_NOFOLLOW);
+  if (!folder) return 0;
+  while (written < data.size()) {
+    uint64_t size = 0;
+    auto file = open_log(folder->get(), &size);
+    if (!file) break;
+    if (size >= limit) {
+      if (renameat(folder->get(), kLogName, folder->get(), kOldLogName) != 0) break;
       continue;
     }
-    size_t room = static_cast<size_t>(std::min<uint64_t>(data.size(), limit_ - size_));
-    ssize_t n = write(file_.get(), data.data(), room);
+    size_t room = static_cast<size_t>(std::min<uint64_t>(data.size() - written, limit - size));
+    ssize_t n = write(file->get(), data.data() + written, room);
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) break;
-    size_ += static_cast<uint64_t>(n);
-    data.remove_prefix(static_cast<size_t>(n));
+    written += static_cast<size_t>(n);
   }
-  dropped_ += data.size();
+  return written;
 }
 
 ConsoleHub::~ConsoleHub() {

@@ -16,24 +16,10 @@ namespace core {
 inline constexpr const char* kLogName = "console.log";
 inline constexpr const char* kOldLogName = "console.log.1";
 
-// A log of at most two files of `limit` bytes: console.log and console.log.1 in a folder. Bytes that
-// can't be written (full disk) are dropped and counted; draining goes on.
-class RotatingLog {
- public:
-  RotatingLog(base::UniqueFd folder, uint64_t limit) : folder_(std::move(folder)), limit_(limit) {}
-  void append(std::string_view data);
-  uint64_t dropped() const { return dropped_; }  // bytes
-  int folder() const { return folder_.get(); }
-  uint64_t limit() const { return limit_; }
-
- private:
-  bool open_current();
-  base::UniqueFd folder_;
-  uint64_t limit_;
-  base::UniqueFd file_;
-  uint64_t size_ = 0;
-  uint64_t dropped_ = 0;
-};
+// Appends to a zone's log of at most two files of `limit` bytes: ZONE/log/console.log and console.log.1
+// below the folder `zones`. Nothing stays open: thousands of zones are silent most of the time. Bytes
+// that can't be written (full disk, folder gone) are dropped. Returns how many were written.
+size_t append_log(int zones, const std::string& zone, uint64_t limit, std::string_view data);
 
 // Clients of a zone's console. They stay over reboots of the zone: the source comes and goes.
 class ConsoleHub {

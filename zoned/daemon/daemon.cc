@@ -150,10 +150,11 @@ Status Daemon::open_keepers(const std::string& programs) {
     cap_log(registry_->run_dir());
     base::log_warning(text);
   };
-  keepers_ = std::make_unique<Keepers>(
-      loop_.get(), &children_,
-      Keepers::Options{paths_.run, registry_->run_dir(), programs + "/zone-keeper"},
-      std::move(events));
+  keepers_ =
+      std::make_unique<Keepers>(loop_.get(), &children_,
+                                Keepers::Options{paths_.run, paths_.lib + "/zones",
+                                                 registry_->run_dir(), programs + "/zone-keeper"},
+                                std::move(events));
   return {};
 }
 

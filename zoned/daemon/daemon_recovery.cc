@@ -98,19 +98,13 @@ void Daemon::adopt(Zone* zone) {
       names.push_back("output");
       fds.push_back(zone->output.get());
     }
-    UniqueFd log;
-    if (!zone->ephemeral) {
-      TRY_AS(UniqueFd dir, registry_->zone_dir(zone->name, true));
-      TRY_AS(log, base::make_dirs(dir.get(), "log", 0700));
-      names.push_back("log");
-      fds.push_back(log.get());
-    }
     core::ZoneRecord record;
     record.zone = zone->name;
     record.boot_id = zone->record->boot_id;
     record.pid = zone->record->pid;
     record.start_time = zone->record->start_time;
     record.console = zone->record->console;
+    record.logged = !zone->ephemeral;
     record.log_size = zone->record->log_size;
     keepers_->request(
         zone->record->keeper, {{"op", "adopt"}, {"record", core::to_json(record)}, {"fds", names}},

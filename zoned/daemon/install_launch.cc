@@ -95,7 +95,8 @@ Status Installer::send(const JobPtr& job, const std::string& target, const Plann
   pass("stderr", writers[kErr].get());
   TRY(fault_point("install.launch.before"));
   TRY_AS(job->keeper, parts_.keepers->choose(-1, false));
-  nlohmann::json body = {{"op", "launch"}, {"plan", core::to_json(planned.plan)}, {"fds", names}};
+  nlohmann::json body = {
+      {"op", "launch"}, {"plan", core::to_json(planned.plan)}, {"logged", false}, {"fds", names}};
   parts_.keepers->request(job->keeper, std::move(body), fds,
                           [this, job](Result<KeeperReply> reply) {
                             Status started;

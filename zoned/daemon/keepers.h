@@ -24,6 +24,7 @@ class Keepers {
  public:
   struct Options {
     std::string run;      // RUN, absolute: the keeper's --root-run
+    std::string zones;    // LIB/zones, absolute: where logs go
     int run_dir = -1;     // the same as a descriptor, not owned
     std::string program;  // zone-keeper
   };

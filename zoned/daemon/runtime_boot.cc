@@ -103,7 +103,6 @@ void Runtime::boot(Zone* zone, BootRequest request, OnBooted done) {
   const core::ZonePlan& plan = boot->planned.plan;
   UniqueFd root;
   std::vector<UniqueFd> trees;
-  UniqueFd log;
   auto collect = [&]() -> Status {
     TRY_AS(root, core::clone_tree(boot->tree_dir.get()));
     pass("root", root.get());
@@ -124,14 +123,16 @@ void Runtime::boot(Zone* zone, BootRequest request, OnBooted done) {
       return {};
     }
     TRY_AS(UniqueFd dir, parts_.registry->zone_dir(zone->name, true));
-    TRY_AS(log, base::make_dirs(dir.get(), "log", 0700));
-    pass("log", log.get());
+    TRY(base::make_dirs(dir.get(), "log", 0700));
     return {};
   };
   if (Status status = collect(); !status)
     return failed(boot, std::move(status).error().context(subject(*zone)));
   boot->zone = nullptr;
-  json body = {{"op", "launch"}, {"plan", core::to_json(plan)}, {"fds", names}};
+  json body = {{"op", "launch"},
+               {"plan", core::to_json(plan)},
+               {"logged", !boot->request.run},
+               {"fds", names}};
   parts_.keepers->request(
       zone->record->keeper, std::move(body), fds,
       [this, boot](Result<KeeperReply> reply) { launched(boot, std::move(reply)); });
