@@ -1,0 +1,51 @@
+// Names of all that one instance of zoned makes in the host's network namespace. They follow from
+// the instance's root folder, so that after any crash "ours" is recognised by name alone, and
+// several instances live side by side. Pure.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "netns/address.h"
+
+namespace netns {
+
+inline constexpr size_t kMaxInterfaceName = 15;  // IFNAMSIZ - 1
+
+class Instance {
+ public:
+  // root: the canonical path of the instance's root folder ("/" for the system's own).
+  explicit Instance(std::string_view root);
+
+  const std::string& root() const { return root_; }
+  // "zabcdef", 7 bytes: every interface of ours in the host's namespace starts with it.
+  const std::string& prefix() const { return prefix_; }
+  // Prefixes of host ends of ports, of bridges that we made, and of shaping devices (ifb).
+  std::string port_prefix() const { return prefix_ + "p"; }
+  std::string bridge_prefix() const { return prefix_ + "b"; }
+  // The nftables tables' name, the same in each family: "zoned_abcdef".
+  std::string table() const { return "zoned_" + prefix_.substr(1); }
+
+  // 15 bytes each, stable. `taken` tells whether another port has the name (35 bits of hash: one
+  // clash in 700 among 10,000 ports); the next free candidate is returned.
+  std::string port_name(std::string_view zone, std::string_view port,
+                        const std::function<bool(const std::string&)>& taken = {}) const;
+  std::string bridge_name(std::string_view network) const;
+  // Stable, locally administered, unicast. `end`: "zone" or "host".
+  Mac mac(std::string_view zone, std::string_view port, std::string_view end) const;
+
+  bool operator==(const Instance&) const = default;
+
+ private:
+  std::string root_;
+  std::string prefix_;
+};
+
+// The shaping device of a port's host end (see shape.h): 15 bytes, same prefix.
+std::string ifb_name(const std::string& host_name);
+// [a-zA-Z0-9_.-]{1,15}, not "." or "..": what the kernel takes and needs no quoting anywhere.
+base::Status check_interface_name(std::string_view name);
+
+}  // namespace netns

@@ -1,0 +1,115 @@
+// Links by rtnetlink(7), through libnl. One Links object holds one netlink socket, which belongs to
+// the network namespace that the thread was in when it was opened. Messages of one call go to the
+// kernel together.
+//
+// The life of a port (kind veth):
+//   1. zoned applies add_port() (ruleset.h): the rules are there before the link. A link of our
+//      prefix without rules is dropped whole.
+//   2. The launcher, root of the initial user namespace, in the host's network namespace:
+//      make_port(host, port, netns_of_zone). The peer is born inside the zone, down.
+//   3. The zone dies; its namespace takes the peer along, and so the host's end.
+//   4. zoned applies remove_port() (ruleset.h) and, where a cap was set, remove_leftovers().
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "netns/address.h"
+#include "netns/instance.h"
+#include "netns/port.h"
+
+struct nl_sock;
+
+namespace netns {
+
+// As the kernel counts them at the link they belong to.
+struct LinkStatistics {
+  uint64_t receive_bytes = 0;
+  uint64_t receive_packets = 0;
+  uint64_t receive_dropped = 0;
+  uint64_t receive_errors = 0;
+  uint64_t send_bytes = 0;
+  uint64_t send_packets = 0;
+  uint64_t send_dropped = 0;
+  uint64_t send_errors = 0;
+  // The host's end receives what the zone sends: as the zone sees it.
+  LinkStatistics swapped() const;
+};
+
+struct Link {
+  uint32_t index = 0;
+  std::string name;
+  std::string kind;  // "veth", "bridge", "ifb", "macvlan"; empty for hardware and loopback
+  std::string mac;
+  uint32_t mtu = 0;
+  uint32_t master = 0;  // index of the bridge; 0: none
+  bool up = false;
+  LinkStatistics statistics;
+};
+
+class Links {
+ public:
+  // A socket in the calling thread's network namespace.
+  static base::Result<Links> open();
+  Links(Links&&) noexcept;
+  Links& operator=(Links&&) noexcept;
+  ~Links();
+
+  // kNotFound when there is none of that name.
+  base::Result<Link> find(const std::string& name);
+  // Links whose names start with prefix, by index. "": all. O(links of the namespace).
+  base::Result<std::vector<Link>> list(const std::string& prefix);
+
+  // A veth pair: host_name here, port.name in the namespace behind the descriptor, with MACs and
+  // MTU; both down. kExists names which end clashes.
+  base::Status create_veth(const PortPlan& port, int zone_netns);
+  // The zone's end, by a socket inside the zone's namespace: addresses (no duplicate address
+  // detection), up, routes, permanent neighbour entries of the gateways. Loopback up too.
+  base::Status configure_zone_end(const PortPlan& port);
+  // The host's end: gateway addresses, permanent neighbour entries and routes for the zone's
+  // addresses, forwarding for this link, the bridge; up last.
+  base::Status configure_host_end(const PortPlan& port);
+
+  // A bridge of ours with the MTU, VLAN-aware when vlan is wanted; up. Existing is success.
+  base::Status create_bridge(const std::string& name, uint32_t mtu, bool vlan_aware);
+  // Enslaves a link; vlan != 0 makes it that VLAN's untagged member and no other's.
+  base::Status attach(const std::string& name, const std::string& bridge, uint16_t vlan);
+  base::Status detach(const std::string& name);
+
+  base::Status set_up(const std::string& name, bool up);
+  base::Status set_mtu(const std::string& name, uint32_t mtu);
+  // Either end takes both. Absent is success.
+  base::Status remove(const std::string& name);
+
+  // For a link that is not ours (the uplink of routed and nat networks): IPv4 forwarding on.
+  base::Status forward_ipv4(const std::string& name);
+
+  nl_sock* socket() const { return socket_; }  // lent, for shape.h
+
+ private:
+  explicit Links(nl_sock* socket) : socket_(socket) {}
+  nl_sock* socket_;
+};
+
+// Runs `work` in the namespace behind the descriptor and returns to the one before, which must be
+// possible (CAP_SYS_ADMIN over both). The calling thread only.
+base::Status inside_netns(int netns, const std::function<base::Status()>& work);
+
+// Whole: create_veth, both ends, caps (shape.h). On failure nothing is left. `host` is a socket in
+// the host's namespace, which the calling thread must be in.
+base::Status make_port(Links& host, const PortPlan& port, int zone_netns);
+// Loopback up and the namespace-wide settings of a zone, for zones without ports too.
+base::Status prepare_zone(int zone_netns);
+
+// IPv6 forwarding for packets that come in at this link: per link from Linux 6.17 on; before,
+// net.ipv6.conf.all.forwarding must be on (kUnsupported with that hint when it is off). Writes
+// below /proc/sys of the calling thread's namespace.
+base::Status forward_ipv6(const std::string& name);
+
+// Shaping devices (ifb) of this instance whose port is gone. Returns how many went.
+base::Result<size_t> remove_leftovers(Links& host, const Instance& instance);
+
+}  // namespace netns

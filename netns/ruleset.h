@@ -1,0 +1,55 @@
+// The instance's packet filter as nft(8) text. Pure. One table name (Instance::table()) in the
+// families inet, arp and, with a network of kind bridge, bridge. Rules are few and fixed; ports are
+// elements of sets keyed by interface name, so adding or removing one costs the same for 10 or
+// 10,000 ports. Only a port with a firewall has chains of its own.
+//
+// What holds (docs of each rule are in ruleset.cc):
+// - A link named like a port of ours without elements: everything dropped, both directions.
+// - Protections on what a port sends, before any other treatment of the packet (priority -450).
+// - Zones of one network and label: yes. Different labels: never. Different networks: `peers` only.
+// - isolated: neither host nor outside. nat: out with the host's address (masquerade); in only what
+//   is published. routed: both.
+// - The host from a zone: ping of the gateway and neighbour discovery; nothing else, but answers.
+// - Publications are followed from outside, from the host itself (127.0.0.1 too) and from zones that
+//   may reach the target directly (hairpin).
+// Not ours: other base chains see the packets too, and a drop there is final (Docker and firewalld
+// set the FORWARD policy to drop). Accept interfaces named Instance::prefix() + "*" there; Nft::
+// forward_drops() names such chains.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "netns/instance.h"
+#include "netns/network.h"
+#include "netns/port.h"
+
+namespace netns {
+
+// The whole table set in one transaction: takes away what is there under our name, counters too.
+std::string whole_ruleset(const Instance& instance, const std::vector<Network>& networks,
+                          const std::vector<PortPlan>& ports);
+// Deletes the tables; nothing there is success.
+std::string no_ruleset(const Instance& instance);
+
+// One port in, out, or changed (counters of unchanged protections go on). The network must be in
+// the tables. Removing what is not there fails (kNotFound) and changes nothing; fall back to
+// whole_ruleset().
+std::string add_port(const Instance& instance, const PortPlan& port);
+std::string remove_port(const Instance& instance, const PortPlan& port);
+std::string change_port(const Instance& instance, const PortPlan& before, const PortPlan& after);
+
+// A new network, or one whose peers or kind changed, needs whole_ruleset(); so does a new label.
+
+// Names of the sets that count what they refused, as Nft::counters() tells them: the five
+// protections, and "rate" (packets/s), "denied" (firewall, network or label, from the zone),
+// "denied-in" (likewise, towards the zone).
+inline constexpr std::string_view kCounterNames[] = {"mac-nospoof", "ip-nospoof", "dhcp-nospoof",
+                                                     "ra-guard",    "restricted", "rate",
+                                                     "denied",      "denied-in"};
+// The set of a counter's name: "mac_nospoof".
+std::string set_of_counter(std::string_view name);
+
+}  // namespace netns
