@@ -249,7 +249,7 @@ int drop_bounding(State& state) {
 // Without no_new_privs only CAP_SYS_ADMIN may load a filter: another user than root holds it until
 // then. Not the other way round: the filter is not written to let `ids` through.
 bool filter_needs_privilege(const ChildPlan& plan) {
-  return plan.uid != 0 && !plan.no_new_privs && plan.filter_count != 0;
+  return plan.uid != 0 && !plan.no_new_privs && plan.filter != nullptr;
 }
 
 int hold(uint64_t capabilities) {
@@ -285,14 +285,9 @@ int no_new_privs(State& state) {
 }
 
 int seccomp(State& state) {
-  for (size_t i = 0; i < state.plan.filter_count; ++i) {
-    state.index = static_cast<uint32_t>(i);
-    const ChildFilter& filter = state.plan.filters[i];
-    sock_fprog program = {filter.length, const_cast<sock_filter*>(filter.program)};
-    if (int err = status(call(__NR_seccomp, SECCOMP_SET_MODE_FILTER, 0, arg(&program))); err != 0)
-      return err;
-  }
-  return 0;
+  if (state.plan.filter == nullptr) return 0;
+  sock_fprog program = {state.plan.filter_length, const_cast<sock_filter*>(state.plan.filter)};
+  return status(call(__NR_seccomp, SECCOMP_SET_MODE_FILTER, 0, arg(&program)));
 }
 
 int last_capabilities(State& state) { return filter_needs_privilege(state.plan) ? hold(0) : 0; }
@@ -319,15 +314,16 @@ constexpr Step kBootSteps[] = {
     {"make file systems", filesystems},
     {"console", console},
     {"offer mounts", offer},
-    {"mount namespace", mount_namespace},
+    // While the launcher attaches what was offered:
     {"session", session},
     {"loopback", loopback},
     {"hostname", hostname},
     {"rlimits", rlimits},
+    {"bounding set", drop_bounding},
+    {"mount namespace", mount_namespace},
     {"standard descriptors", stdio},
     {"working folder", workdir},
     {"descriptors", descriptors},
-    {"bounding set", drop_bounding},
     {"ids", ids},
     {"capabilities", capabilities},
     {"no_new_privs", no_new_privs},

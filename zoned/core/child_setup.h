@@ -40,10 +40,6 @@ struct ChildKeptFd {
   int from;    // at least kFirstFreeFd
   int number;  // 3..kFirstFreeFd-1
 };
-struct ChildFilter {
-  unsigned short length;  // instructions
-  const sock_filter* program;
-};
 
 // Descriptors of ours are moved to this number and up, so that those kept can take the low ones.
 inline constexpr int kFirstFreeFd = 64;
@@ -71,8 +67,8 @@ struct ChildPlan {
   const uint32_t* groups = nullptr;
   size_t group_count = 0;
   bool no_new_privs = true;
-  const ChildFilter* filters = nullptr;
-  size_t filter_count = 0;
+  const sock_filter* filter = nullptr;  // none: nullptr
+  unsigned short filter_length = 0;     // instructions
   const char* workdir = "/";
   int exec_fd = -1;  // execveat(2) of this; -1: path
   const char* path = nullptr;

@@ -1,11 +1,11 @@
 #include "zoned/core/frozen.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/files.h"
 #include "base/strings.h"
-#include "zoned/core/seccomp_filter.h"
 
 namespace core {
 
@@ -43,15 +43,18 @@ Status Frozen::freeze_exec(const ExecPlan& exec, const FdTable& fds) {
 Status Frozen::freeze_filter(const std::string& filter, const FdTable& fds) {
   if (filter.empty()) return {};
   TRY_AS(int fd, find_fd(fds, "filter"));
+  struct stat st = {};
+  if (fstat(fd, &st) != 0) return base::sys_error("stat the filter");
   // The memfd is shared by all zones of the profile: read it without moving its offset.
-  std::string bytes(1 << 17, '\0');
-  ssize_t n = pread(fd, bytes.data(), bytes.size(), 0);
-  if (n < 0) return base::sys_error("read the filter");
-  TRY_AS(programs_, decode_filter(std::string_view(bytes).substr(0, static_cast<size_t>(n))));
-  for (const auto& program : programs_)
-    filters_.push_back({static_cast<unsigned short>(program.size()), program.data()});
-  child_.filters = filters_.data();
-  child_.filter_count = filters_.size();
+  constexpr size_t kUnit = sizeof(sock_filter);
+  size_t length = static_cast<size_t>(st.st_size) / kUnit;
+  if (length == 0 || length > BPF_MAXINSNS || length * kUnit != static_cast<size_t>(st.st_size))
+    return base::make_error(base::Code::kInvalid, "malformed filter");
+  filter_.resize(length);
+  if (pread(fd, filter_.data(), length * kUnit, 0) != st.st_size)
+    return base::sys_error("read the filter");
+  child_.filter = filter_.data();
+  child_.filter_length = static_cast<unsigned short>(length);
   return {};
 }
 

@@ -39,8 +39,7 @@ class Frozen {
   std::vector<ChildFilesystem> filesystems_;
   std::vector<ChildRlimit> rlimits_;
   std::vector<ChildKeptFd> kept_;
-  std::vector<std::vector<sock_filter>> programs_;
-  std::vector<ChildFilter> filters_;
+  std::vector<sock_filter> filter_;
   std::vector<char*> argv_;
   std::vector<char*> envp_;
   ExecPlan exec_;

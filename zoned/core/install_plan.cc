@@ -77,15 +77,8 @@ class RootBuilder {
     op.read_only = true;
     op.noexec = true;
     mounts_.push_back(std::move(op));
-    for (std::string_view path : masked_paths()) {
-      if (!path.starts_with("/proc/")) continue;
-      MountOp mask;
-      mask.kind = MountOp::Kind::kMask;
-      mask.target = at + std::string(path);
-      mask.read_only = true;
-      mask.noexec = true;
-      mounts_.push_back(std::move(mask));
-    }
+    for (std::string_view path : masked_paths())
+      if (path.starts_with("/proc/")) masked_.push_back(at + std::string(path));
   }
 
   // mmdebstrap makes the links of its /dev itself.
@@ -120,6 +113,7 @@ class RootBuilder {
   void finish() {
     job_->plan.mounts.push_back(std::move(root_));
     for (MountOp& op : mounts_) job_->plan.mounts.push_back(std::move(op));
+    job_->plan.masked = std::move(masked_);
   }
 
  private:
@@ -135,6 +129,7 @@ class RootBuilder {
   InstallJob* job_;
   MountOp root_;
   std::vector<MountOp> mounts_;
+  std::vector<std::string> masked_;
   std::set<std::string> known_;
 };
 

@@ -193,9 +193,7 @@ Status RootAssembler::prepare() {
   prepared_.resize(plan_.mounts.size());
   for (size_t i = 0; i < plan_.mounts.size(); ++i) {
     const MountOp& op = plan_.mounts[i];
-    bool later = made_by_child(op.kind) || op.kind == MountOp::Kind::kConsole ||
-                 op.kind == MountOp::Kind::kMask || op.kind == MountOp::Kind::kReadOnly;
-    if (later) continue;
+    if (made_by_child(op.kind) || op.kind == MountOp::Kind::kConsole) continue;
     auto source = source_of(op);
     if (!source) return std::move(source).error().context("mount " + quoted(op.target));
     prepared_[i] = *std::move(source);
@@ -276,7 +274,6 @@ Status RootAssembler::assemble() {
   size_t next_offered = 0;
   for (size_t i = 0; i < plan_.mounts.size(); ++i) {
     const MountOp& op = plan_.mounts[i];
-    if (op.kind == MountOp::Kind::kMask || op.kind == MountOp::Kind::kReadOnly) continue;
     UniqueFd mount = std::move(prepared_[i]);
     if (made_by_child(op.kind)) {
       if (next_offered == offered_.size())
@@ -299,8 +296,8 @@ Status RootAssembler::assemble() {
 
 // Two calls per mask, since every boot makes some twenty: what lies below /proc and /sys is the
 // kernel's own, so the path may be walked by the mounting call itself.
-Status RootAssembler::mask(const MountOp& op) {
-  const char* path = op.target.c_str() + 1;
+Status RootAssembler::mask(const std::string& target) {
+  const char* path = target.c_str() + 1;
   for (UniqueFd* cover : {&file_cover_, &folder_cover_}) {
     UniqueFd copy;
     if (covers_used_.contains(cover)) {
@@ -320,8 +317,8 @@ Status RootAssembler::mask(const MountOp& op) {
   return sys_error("move_mount");
 }
 
-Status RootAssembler::make_read_only(const MountOp& op) {
-  const char* path = op.target.c_str() + 1;
+Status RootAssembler::make_read_only(const std::string& target) {
+  const char* path = target.c_str() + 1;
   auto mount = open_tree_at(root_.get(), path, AT_SYMLINK_NOFOLLOW);
   if (!mount && mount.error().sys_errno == ENOENT) return {};
   if (!mount) return std::move(mount).error();
@@ -334,12 +331,12 @@ Status RootAssembler::make_read_only(const MountOp& op) {
 }
 
 Status RootAssembler::protect() {
-  for (const MountOp& op : plan_.mounts) {
-    Status done;
-    if (op.kind == MountOp::Kind::kMask) done = mask(op);
-    if (op.kind == MountOp::Kind::kReadOnly) done = make_read_only(op);
-    if (!done) return std::move(done).error().context("protect " + quoted(op.target));
-  }
+  for (const std::string& path : plan_.masked)
+    if (Status done = mask(path); !done)
+      return std::move(done).error().context("mask " + quoted(path));
+  for (const std::string& path : plan_.read_only)
+    if (Status done = make_read_only(path); !done)
+      return std::move(done).error().context("write-protect " + quoted(path));
   return {};
 }
 

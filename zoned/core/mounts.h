@@ -42,7 +42,7 @@ class RootAssembler {
   void take_offer(std::vector<base::UniqueFd> filesystems) { offered_ = std::move(filesystems); }
   // Attaches all but masks and pivots into the new root; the host's tree is gone afterwards.
   base::Status assemble();
-  // kMask and kReadOnly.
+  // ZonePlan::masked and read_only.
   base::Status protect();
 
  private:
@@ -51,8 +51,8 @@ class RootAssembler {
   base::Status attach(const MountOp& op, int mount);
   base::Status make_target(const std::string& path);
   base::Status attach_console(const MountOp& op);
-  base::Status mask(const MountOp& op);
-  base::Status make_read_only(const MountOp& op);
+  base::Status mask(const std::string& target);
+  base::Status make_read_only(const std::string& target);
   base::Status pivot();
 
   const ZonePlan& plan_;

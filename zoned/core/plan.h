@@ -65,10 +65,8 @@ struct MountOp {
     kCgroup2,
     kDevpts,
     kMqueue,
-    kDevice,    // the host's device /dev/<source> over the (empty) file `target`
-    kConsole,   // the zone's own pty over `target`
-    kMask,      // an empty read-only file or folder over `target`; absent target: nothing to do
-    kReadOnly,  // `target` bound onto itself, read-only; absent target: nothing to do
+    kDevice,   // the host's device /dev/<source> over the (empty) file `target`
+    kConsole,  // the zone's own pty over `target`
   };
   Kind kind = Kind::kTree;
   std::string
@@ -133,6 +131,9 @@ struct ZonePlan {
   IdRange ids;
   std::string hostname;
   std::vector<MountOp> mounts;
+  // Paths below the zone's kernel file systems; one that the kernel lacks is passed over.
+  std::vector<std::string> masked;     // covered by an empty read-only file or folder
+  std::vector<std::string> read_only;  // bound onto themselves, read-only
   bool lock_mounts =
       true;  // the zone can't take masks off (mounts made in an outer mount namespace)
   uint64_t capabilities = 0;  // bounding, permitted and effective of the zone's first process; bit

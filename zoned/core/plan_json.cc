@@ -36,9 +36,8 @@ struct Names<TmpfsEntry::Kind> {
 };
 template <>
 struct Names<MountOp::Kind> {
-  static constexpr std::array kNames = {"root",    "overlay", "tree",    "tmpfs",  "proc",
-                                        "sysfs",   "cgroup2", "devpts",  "mqueue", "device",
-                                        "console", "mask",    "readonly"};
+  static constexpr std::array kNames = {"root",    "overlay", "tree",   "tmpfs",  "proc",   "sysfs",
+                                        "cgroup2", "devpts",  "mqueue", "device", "console"};
 };
 
 // One list of members per type serves both directions: a Visitor is a Writer or a Reader.
@@ -90,7 +89,8 @@ template <typename V>
 void members(V& v, ZonePlan& x) {
   v("name", x.name), v("boot_id", x.boot_id), v("brand", x.brand), v("profile", x.profile);
   v("label", x.label), v("namespaces", x.namespaces), v("ids", x.ids), v("hostname", x.hostname);
-  v("mounts", x.mounts), v("lock_mounts", x.lock_mounts), v("capabilities", x.capabilities);
+  v("mounts", x.mounts), v("masked", x.masked), v("read_only", x.read_only);
+  v("lock_mounts", x.lock_mounts), v("capabilities", x.capabilities);
   v("no_new_privs", x.no_new_privs), v("filter", x.filter), v("rlimits", x.rlimits);
   v("oom_score_adj", x.oom_score_adj), v("loopback_up", x.loopback_up), v("ports", x.ports);
   v("cgroup", x.cgroup), v("stdio", x.stdio), v("log_size", x.log_size);

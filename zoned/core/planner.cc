@@ -120,14 +120,8 @@ void add_mounts(const PlanInputs& in, Planned* out) {
   if (lasting) mounts.push_back(tmpfs("/run", "0755"));
   if (lasting && !os) mounts.push_back(tmpfs("/tmp", "1777"));
   add_user_trees(in, out);
-  for (const char* path : masked_paths()) {
-    mounts.push_back(filesystem(MountOp::Kind::kMask, path));
-    mounts.back().read_only = true;
-  }
-  for (const char* path : read_only_paths()) {
-    mounts.push_back(filesystem(MountOp::Kind::kReadOnly, path));
-    mounts.back().read_only = true;
-  }
+  out->plan.masked.assign(masked_paths().begin(), masked_paths().end());
+  out->plan.read_only.assign(read_only_paths().begin(), read_only_paths().end());
 }
 
 void add_rlimits(const PlanInputs& in, Planned* out) {

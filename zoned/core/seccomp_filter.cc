@@ -1,6 +1,7 @@
 #include "zoned/core/seccomp_filter.h"
 
 #include <linux/netlink.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
@@ -84,19 +85,19 @@ scmp_arg_cmp has_bit(unsigned argument, uint64_t bit) {
   return scmp_arg_cmp{argument, SCMP_CMP_MASKED_EQ, bit, bit};
 }
 
-base::Result<std::vector<sock_filter>> export_program(void* context) {
+base::Result<FilterProgram> export_program(void* context) {
   base::UniqueFd file(memfd_create("filter", MFD_CLOEXEC));
   if (!file) return base::sys_error("memfd_create");
   if (int err = seccomp_export_bpf(context, file.get()); err != 0)
     return base::sys_error("seccomp_export_bpf", -err);
   if (lseek(file.get(), 0, SEEK_SET) != 0) return base::sys_error("lseek");
   TRY_AS(std::string bytes, base::read_fd(file.get()));
-  std::vector<sock_filter> program(bytes.size() / sizeof(sock_filter));
+  FilterProgram program(bytes.size() / sizeof(sock_filter));
   std::memcpy(program.data(), bytes.data(), program.size() * sizeof(sock_filter));
   return program;
 }
 
-base::Result<std::vector<sock_filter>> allow_list(const Traits& traits) {
+base::Result<FilterProgram> allow_list(const Traits& traits) {
   TRY_AS(Context context, new_context(SCMP_ACT_ERRNO(ENOSYS)));
   TRY(add_calls(context.get(), SCMP_ACT_ALLOW, seccomp_calls::common()));
   TRY(add_calls(context.get(), traits.os || traits.nesting ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(EPERM),
@@ -123,7 +124,7 @@ Status refuse_sockets(void* context, const Traits& traits) {
   return {};
 }
 
-base::Result<std::vector<sock_filter>> argument_rules(const Traits& traits) {
+base::Result<FilterProgram> argument_rules(const Traits& traits) {
   TRY_AS(Context context, new_context(SCMP_ACT_ALLOW));
   // Input injection into a terminal; the kernel looks at the low 32 bits only.
   for (uint64_t request : {TIOCSTI, TIOCLINUX})
@@ -144,50 +145,24 @@ base::Result<std::vector<sock_filter>> argument_rules(const Traits& traits) {
 
 }  // namespace
 
-base::Result<FilterPrograms> compile_filter(std::string_view profile) {
+base::Result<FilterProgram> compile_filter(std::string_view profile) {
   TRY_AS(Traits traits, traits_of(profile));
-  FilterPrograms programs;
-  TRY_AS(auto allow, allow_list(traits));
-  TRY_AS(auto arguments, argument_rules(traits));
-  // The kernel runs the newest first: the allow list, whose answer for hot calls is cached, last in.
-  programs.push_back(std::move(arguments));
-  programs.push_back(std::move(allow));
-  return programs;
-}
-
-std::string encode_filter(const FilterPrograms& programs) {
-  std::string bytes;
-  for (const auto& program : programs) {
-    uint64_t length = program.size();
-    bytes.append(reinterpret_cast<const char*>(&length), sizeof length);
-    bytes.append(reinterpret_cast<const char*>(program.data()), length * sizeof(sock_filter));
-  }
-  return bytes;
-}
-
-base::Result<FilterPrograms> decode_filter(std::string_view bytes) {
-  constexpr size_t kMaxPrograms = 4;
-  FilterPrograms programs;
-  while (!bytes.empty()) {
-    uint64_t length = 0;
-    if (bytes.size() < sizeof length || programs.size() == kMaxPrograms)
-      return make_error(Code::kInvalid, "malformed filter");
-    std::memcpy(&length, bytes.data(), sizeof length);
-    bytes.remove_prefix(sizeof length);
-    if (length == 0 || length > BPF_MAXINSNS || bytes.size() < length * sizeof(sock_filter))
-      return make_error(Code::kInvalid, "malformed filter");
-    std::vector<sock_filter> program(length);
-    std::memcpy(program.data(), bytes.data(), length * sizeof(sock_filter));
-    bytes.remove_prefix(length * sizeof(sock_filter));
-    programs.push_back(std::move(program));
-  }
-  if (programs.empty()) return make_error(Code::kInvalid, "empty filter");
-  return programs;
+  TRY_AS(FilterProgram program, argument_rules(traits));
+  TRY_AS(FilterProgram allow, allow_list(traits));
+  // What the arguments allow is for the allow list to decide. One program costs a boot half of two.
+  for (size_t i = 0; i < program.size(); ++i)
+    if (program[i].code == (BPF_RET | BPF_K) && program[i].k == SECCOMP_RET_ALLOW)
+      program[i] = BPF_STMT(BPF_JMP | BPF_JA, static_cast<uint32_t>(program.size() - i - 1));
+  program.insert(program.end(), allow.begin(), allow.end());
+  if (program.size() > BPF_MAXINSNS) return make_error(Code::kInternal, "the filter is too long");
+  return program;
 }
 
 base::Result<base::UniqueFd> filter_memfd(std::string_view profile) {
-  TRY_AS(FilterPrograms programs, compile_filter(profile));
-  return base::sealed_memfd("zone-filter", encode_filter(programs));
+  TRY_AS(FilterProgram program, compile_filter(profile));
+  std::string bytes(reinterpret_cast<const char*>(program.data()),
+                    program.size() * sizeof(sock_filter));
+  return base::sealed_memfd("zone-filter", bytes);
 }
 
 const std::vector<std::string>& hot_calls() {

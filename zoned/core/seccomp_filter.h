@@ -1,8 +1,8 @@
 // System-call filters by profile, compiled once by libseccomp and handed on as sealed bytes.
 //
-// A filter is two programs that the kernel both asks (the stricter answer counts): an allow list by
-// call number alone, so that the kernel's constant-action bitmap serves hot calls at native speed,
-// and a short list of arguments that are refused. Calls that are known and refused fail with EPERM
+// A filter is one program: a short list of arguments that are refused, then an allow list by call
+// number alone. Calls that the first part does not name are decided without a look at arguments, so
+// that the kernel's constant-action bitmap serves hot calls at native speed. Calls that are known and refused fail with EPERM
 // (sockets as on a kernel without that family or protocol), calls that the allow list does not know
 // (newer kernels') with ENOSYS; foreign architectures are killed. Sources: seccomp(2),
 // seccomp_rule_add(3), Documentation/userspace-api/seccomp_filter.rst.
@@ -22,17 +22,12 @@
 
 namespace core {
 
-using FilterPrograms = std::vector<std::vector<sock_filter>>;
+using FilterProgram = std::vector<sock_filter>;
 
 // kInvalid for an unknown profile.
-base::Result<FilterPrograms> compile_filter(std::string_view profile);
+base::Result<FilterProgram> compile_filter(std::string_view profile);
 
-// The wire form: per program its length in instructions (uint64_t) and the instructions.
-std::string encode_filter(const FilterPrograms& programs);
-// Strict inverse: 1..4 programs of 1..4096 instructions (BPF_MAXINSNS) and nothing behind them.
-base::Result<FilterPrograms> decode_filter(std::string_view bytes);
-
-// compile + encode into a sealed memfd.
+// Compiled, into a sealed memfd: its instructions, 1..4096 (BPF_MAXINSNS).
 base::Result<base::UniqueFd> filter_memfd(std::string_view profile);
 
 // Calls whose cost matters: the allow list must decide them without looking at arguments.

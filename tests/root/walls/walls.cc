@@ -34,11 +34,8 @@ void drop(ZonePlan& plan, Kind kind) {
 void drop_below(ZonePlan& plan, const std::string& folder) {
   std::erase_if(plan.mounts, [&](const MountOp& op) { return op.target.starts_with(folder); });
 }
-void drop_target(ZonePlan& plan, Kind kind, const std::string& target) {
-  size_t before = plan.mounts.size();
-  std::erase_if(plan.mounts,
-                [&](const MountOp& op) { return op.kind == kind && op.target == target; });
-  REQUIRE(plan.mounts.size() == before - 1);
+void drop_path(std::vector<std::string>& paths, const std::string& path) {
+  REQUIRE(std::erase(paths, path) == 1);
 }
 MountOp& mount_at(ZonePlan& plan, const std::string& target) {
   auto it = std::find_if(plan.mounts.begin(), plan.mounts.end(),
@@ -212,7 +209,7 @@ void add_mounts(std::vector<Wall>* walls) {
     std::string name = path;
     if (!base::exists_at(AT_FDCWD, name)) continue;
     walls->push_back({"read-only: " + name, "10", {"writable", name}, [name](ZonePlan& p) {
-                        drop_target(p, Kind::kReadOnly, name);
+                        drop_path(p.read_only, name);
                       }});
   }
   // A mask is proven by what can be read without it; some files of the kernel are empty, or closed to
@@ -221,7 +218,7 @@ void add_mounts(std::vector<Wall>* walls) {
     std::string name = path;
     if (!base::exists_at(AT_FDCWD, name)) continue;
     walls->push_back({"mask: " + name, "10", {"read", name}, [name](ZonePlan& p) {
-                        drop_target(p, Kind::kMask, name);
+                        drop_path(p.masked, name);
                       }});
   }
   walls->push_back({"masks are locked",
