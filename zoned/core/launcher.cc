@@ -163,7 +163,7 @@ Status Launcher::clone_child() {
   if (syscall(SYS_setresuid, -1, 0, -1) != 0) return sys_error("setresuid");
   gate_ = std::move(gate.first);
   report_ = std::move(report.read);
-  return tell(keeper_, {{"pid", child_}});
+  return {};
 }
 
 Status Launcher::map_ids() {
@@ -189,6 +189,7 @@ Result<UniqueFd> Launcher::zone_mount_namespace() {
 Result<UniqueFd> Launcher::build_mounts() {
   RootAssembler root(plan_, fds_, child_user_namespace_ ? child_user_namespace_.get() : -1);
   if (write(gate_.get(), "g", 1) != 1) return sys_error("open the gate");
+  TRY(tell(keeper_, {{"pid", child_}}));  // what kills a child that hangs; before the gate none does
   TRY(root.prepare());
   TRY_AS(base::Message offer, base::receive_message(gate_.get(), 16));
   if (offer.eof) return make_error(Code::kIo, "the zone's first process ended early");
