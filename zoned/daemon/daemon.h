@@ -46,6 +46,7 @@ class Daemon {
   void keep(Zone* zone, const RecoveryAction& action);
   void adopt(Zone* zone);
   void on_stranger(pid_t pid, int status);
+  void recovered_if_complete();
   void recovered();
   void sweep_cgroups(unsigned attempt);
   void autoboot();
@@ -89,6 +90,7 @@ class Daemon {
   base::EventLoop::TimerId recovery_timer_ = 0;
   base::Status outcome_;
   bool recovered_ = false;
+  unsigned missing_outputs_ = 0;  // asked of keepers
   bool stop_when_recovered_ = false;
   bool stopping_ = false;
   bool upgrading_ = false;

@@ -64,7 +64,12 @@ void Daemon::on_keeper(unsigned index, const std::vector<core::ZoneRecord>& know
         break;
     }
   }
-  if (!recovered_ && keepers_->all_ready()) recovered();
+  recovered_if_complete();
+}
+
+// Also the second handles on zones' outputs are here: from now on a keeper may die.
+void Daemon::recovered_if_complete() {
+  if (!recovered_ && keepers_->all_ready() && missing_outputs_ == 0) recovered();
 }
 
 void Daemon::keep(Zone* zone, const RecoveryAction& action) {
@@ -75,14 +80,16 @@ void Daemon::keep(Zone* zone, const RecoveryAction& action) {
   if (changed) base::log_ignored(subject(*zone), registry_->write_record(*zone));
   if (zone->output || zone->ephemeral) return;
   // We lost our duplicate of its output when we ended.
+  ++missing_outputs_;
   keepers_->request(
       zone->record->keeper, {{"op", "output"}, {"zone", zone->name}}, {},
       [this, name = zone->name, boot_id = zone->record->boot_id](Result<KeeperReply> reply) {
+        --missing_outputs_;
         Zone* target = registry_->find(name);
-        if (!reply || reply->fds.empty() || target == nullptr || !target->record ||
-            target->record->boot_id != boot_id)
-          return;
-        target->output = std::move(reply->fds[0]);
+        if (reply && !reply->fds.empty() && target != nullptr && target->record &&
+            target->record->boot_id == boot_id)
+          target->output = std::move(reply->fds[0]);
+        recovered_if_complete();
       });
 }
 

@@ -1,4 +1,4 @@
-// zoned [--root DIR] [--background | --stop-all] [--version] [--help]
+// zoned [--root DIR] [--background | --stop-all | --upgrade] [--version] [--help]
 #include <fcntl.h>
 #include <malloc.h>
 #include <poll.h>
@@ -27,10 +27,11 @@ using base::Status;
 using base::UniqueFd;
 
 constexpr const char* kUsage =
-    "usage: zoned [--root DIR] [--background | --stop-all] [--version] [--help]\n"
+    "usage: zoned [--root DIR] [--background | --stop-all | --upgrade] [--version] [--help]\n"
     "  --root DIR    keep configuration, images and runtime state below DIR\n"
     "  --background  return once the socket answers\n"
     "  --stop-all    end every zone, the keepers and the daemon of this root\n"
+    "  --upgrade     replace the running daemon and keepers by the programs installed now\n"
 #ifdef ZONED_FAULTS
     "  --list-fault-points\n"
 #endif
@@ -40,6 +41,7 @@ struct Options {
   std::string root;
   bool background = false;
   bool stop_all = false;
+  bool upgrade = false;
   bool version = false;
   bool help = false;
   bool list_faults = false;
@@ -57,6 +59,8 @@ Result<Options> parse(int argc, char** argv) {
       options.background = true;
     else if (argument == "--stop-all")
       options.stop_all = true;
+    else if (argument == "--upgrade")
+      options.upgrade = true;
     else if (argument == "--version")
       options.version = true;
     else if (argument == "--help")
@@ -69,8 +73,8 @@ Result<Options> parse(int argc, char** argv) {
       return make_error(Code::kInvalid, "unknown or incomplete option " + base::quoted(argument),
                         "zoned --help");
   }
-  if (options.background && options.stop_all)
-    return make_error(Code::kInvalid, "--background and --stop-all exclude each other");
+  if (options.background + options.stop_all + options.upgrade > 1)
+    return make_error(Code::kInvalid, "--background, --stop-all and --upgrade exclude each other");
   return options;
 }
 
@@ -156,15 +160,36 @@ int run_in_background(const std::string& root) {
   return 1;
 }
 
+Result<UniqueFd> connect(const api::Paths& paths) {
+  TRY_AS(UniqueFd dir, base::open_at(AT_FDCWD, paths.run, O_RDONLY | O_DIRECTORY));
+  return base::connect_unix(dir.get(), api::Paths::kSocketName, SOCK_STREAM);
+}
+
+// Returns when the new program answers.
+Status upgrade(const std::string& root) {
+  api::Paths paths = api::paths_for(root);
+  auto socket = connect(paths);
+  if (!socket)
+    return make_error(Code::kState, "no zoned answers on " + base::quoted(paths.run, 400),
+                      "start it; a daemon that starts is the installed one");
+  api::Client client(*std::move(socket));
+  TRY(client.call("Upgrade", nlohmann::json::object()));
+  constexpr int kAttempts = 1000;
+  constexpr timespec kPause = {0, 10000000};
+  for (int i = 0; i < kAttempts; ++i) {
+    nanosleep(&kPause, nullptr);
+    auto again = connect(paths);
+    if (again && api::Client(*std::move(again)).call("Host", nlohmann::json::object())) return {};
+  }
+  return make_error(Code::kTimeout, "the new zoned does not answer",
+                    "its log is " + paths.run + "/" + zoned::kLogFile);
+}
+
 // A running daemon is asked; without one its keepers and zones are taken over and ended.
 Status stop_all(const std::string& root) {
   api::Paths paths = api::paths_for(root);
   if (!base::exists_at(AT_FDCWD, paths.run)) return {};
-  auto connect = [&]() -> Result<UniqueFd> {
-    TRY_AS(UniqueFd dir, base::open_at(AT_FDCWD, paths.run, O_RDONLY | O_DIRECTORY));
-    return base::connect_unix(dir.get(), api::Paths::kSocketName, SOCK_STREAM);
-  };
-  auto socket = connect();
+  auto socket = connect(paths);
   if (!socket) {
     TRY_AS(auto daemon, zoned::Daemon::create(root));
     return daemon->run_to_stop();
@@ -189,7 +214,9 @@ int run(const Options& options) {
     return 1;
   }
   if (options.background) return run_in_background(*root);
-  Status status = options.stop_all ? stop_all(*root) : serve(*root, [] {});
+  Status status = options.stop_all  ? stop_all(*root)
+                  : options.upgrade ? upgrade(*root)
+                                    : serve(*root, [] {});
   if (status) return 0;
   report(status.error());
   return 1;

@@ -87,7 +87,7 @@ TEST_CASE("zones outlive kill -9 of each zone-keeper and of zoned, and no line i
     }));
     if (i % 3 == 2) {
       box.restart();
-      REQUIRE(harness::eventually([&] { return trial::fds_of(box.daemon_pid()) >= daemon_fds; }));
+      CHECK(trial::fds_of(box.daemon_pid()) >= daemon_fds);  // it answers: it holds the outputs
     }
     if (i % 5 == 4) check_counting(box, zones);
   }
