@@ -1,5 +1,5 @@
-// Addresses as typed values: IPv4 and IPv6 addresses, prefixes, hardware addresses. Plain data; text
-// is strict both ways (inet_pton(3), RFC 5952 for IPv6), so that one value has one text.
+// Addresses as typed values: IPv4 and IPv6 addresses, prefixes, hardware addresses. Plain data;
+// text is strict both ways (inet_pton(3), RFC 5952 for IPv6), so that one value has one text.
 #pragma once
 
 #include <array>

@@ -38,9 +38,6 @@ class LeaseTable {
   const std::map<Address, std::string>& all() const { return holders_; }
 
  private:
-  // Why the address can't be leased; empty when it can.
-  std::string reserved(const Prefix& subnet, const Address& address) const;
-
   Network network_;
   std::map<Address, std::string> holders_;
   std::multimap<std::string, Address> by_holder_;

@@ -54,6 +54,8 @@ class Links {
  public:
   // A socket in the calling thread's network namespace.
   static base::Result<Links> open();
+  // A socket in the namespace behind the descriptor; the calling thread is back where it was.
+  static base::Result<Links> open_in(int netns);
   Links(Links&&) noexcept;
   Links& operator=(Links&&) noexcept;
   ~Links();
@@ -75,7 +77,8 @@ class Links {
 
   // A bridge of ours with the MTU, VLAN-aware when vlan is wanted; up. Existing is success.
   base::Status create_bridge(const std::string& name, uint32_t mtu, bool vlan_aware);
-  // Enslaves a link; vlan != 0 makes it that VLAN's untagged member and no other's.
+  // Enslaves a link; vlan != 0 makes it that VLAN's untagged member and no other's. kNotFound names
+  // a missing bridge; kUnsupported when the bridge does not know VLANs.
   base::Status attach(const std::string& name, const std::string& bridge, uint16_t vlan);
   base::Status detach(const std::string& name);
 
@@ -94,8 +97,8 @@ class Links {
   nl_sock* socket_;
 };
 
-// Runs `work` in the namespace behind the descriptor and returns to the one before, which must be
-// possible (CAP_SYS_ADMIN over both). The calling thread only.
+// Runs `work` with the calling thread in the namespace behind the descriptor, and goes back to the
+// one before; if that fails, the error says so and the thread must not go on.
 base::Status inside_netns(int netns, const std::function<base::Status()>& work);
 
 // Whole: create_veth, both ends, caps (shape.h). On failure nothing is left. `host` is a socket in

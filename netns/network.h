@@ -1,10 +1,10 @@
 // Networks: what zones are connected to. Pure: parsing, validation, JSON for the daemon's state.
 //
-// kind        zones of the network   host     outside                         how
-// routed      yes                    gateway  both ways                       a /32 or /128 route per
-// nat         yes                    gateway  out; in by publishing only      zone on its own link:
-// isolated    yes                    no       no                              no bridge, no port limit
-// bridge      yes                    as the bridge is set up                  a Linux bridge
+// kind        zones of the network   host     outside                      how
+// routed      yes                    gateway  both ways                    a /32 or /128 route for
+// nat         yes                    gateway  out; in by publishing only   each zone on its own link:
+// isolated    yes                    no       no                           no bridge, no port limit
+// bridge      yes                    as the bridge is set up               a Linux bridge
 // host_device is reserved: moving an interface of the host into a zone.
 //
 // Zones of different networks do not reach each other, unless both networks name each other as

@@ -10,8 +10,8 @@
 // - isolated: neither host nor outside. nat: out with the host's address (masquerade); in only what
 //   is published. routed: both.
 // - The host from a zone: ping of the gateway and neighbour discovery; nothing else, but answers.
-// - Publications are followed from outside, from the host itself (127.0.0.1 too) and from zones that
-//   may reach the target directly (hairpin).
+// - Publications are followed from outside, from the host itself (127.0.0.1 too) and from zones
+//   that may reach the target directly (hairpin).
 // Not ours: other base chains see the packets too, and a drop there is final (Docker and firewalld
 // set the FORWARD policy to drop). Accept interfaces named Instance::prefix() + "*" there; Nft::
 // forward_drops() names such chains.

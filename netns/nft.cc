@@ -1,0 +1,148 @@
+#include "netns/nft.h"
+
+#include <netlink/netlink.h>
+#include <netlink/socket.h>
+#include <nftables/libnftables.h>
+
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "base/strings.h"
+#include "netns/ruleset.h"
+
+namespace netns {
+namespace {
+
+using base::Code;
+using base::make_error;
+using base::Result;
+using base::Status;
+using nlohmann::json;
+
+constexpr const char* kFamilies[] = {"inet", "arp", "bridge"};
+
+// "/dev/stdin:3:1-20: Error: Could not process rule: No such file or directory" -> what follows
+// "Error: ", of the first line.
+std::string first_message(const std::string& text) {
+  std::string line = text.substr(0, text.find('\n'));
+  size_t start = line.find("Error: ");
+  if (start != std::string::npos) line = line.substr(start + 7);
+  return line.empty() ? "nftables refused the rules" : line;
+}
+
+Code code_of(const std::string& message) {
+  constexpr std::pair<std::string_view, Code> kCauses[] = {
+      {"No such file or directory", Code::kNotFound},
+      {"does not exist", Code::kNotFound},
+      {"File exists", Code::kExists},
+      {"Operation not permitted", Code::kDenied},
+      {"Device or resource busy", Code::kBusy},
+      {"Operation not supported", Code::kUnsupported},
+      {"Protocol error", Code::kUnsupported},
+      {"syntax error", Code::kInternal},
+      {"Cannot allocate memory", Code::kNoSpace},
+      {"No space left", Code::kNoSpace}};
+  for (const auto& [text, code] : kCauses)
+    if (message.find(text) != std::string::npos) return code;
+  return Code::kIo;
+}
+
+}  // namespace
+
+Result<Nft> Nft::open() {
+  nft_ctx* context = nft_ctx_new(NFT_CTX_DEFAULT);
+  if (context == nullptr) return make_error(Code::kNoSpace, "nftables: no context");
+  nl_sock* socket = nl_socket_alloc();
+  Nft nft(context, socket);
+  if (socket == nullptr) return make_error(Code::kNoSpace, "netlink: no socket");
+  if (int failed = nl_connect(socket, NETLINK_NETFILTER); failed < 0)
+    return make_error(Code::kIo, std::string("netlink: ") + nl_geterror(failed));
+  if (nft_ctx_buffer_output(context) != 0 || nft_ctx_buffer_error(context) != 0)
+    return make_error(Code::kNoSpace, "nftables: no buffers");
+  nft_ctx_output_set_flags(context, NFT_CTX_OUTPUT_JSON);
+  return nft;
+}
+
+Nft::Nft(Nft&& other) noexcept
+    : context_(std::exchange(other.context_, nullptr)),
+      socket_(std::exchange(other.socket_, nullptr)) {}
+Nft& Nft::operator=(Nft&& other) noexcept {
+  std::swap(context_, other.context_);
+  std::swap(socket_, other.socket_);
+  return *this;
+}
+Nft::~Nft() {
+  if (context_ != nullptr) nft_ctx_free(context_);
+  nl_socket_free(socket_);
+}
+
+Result<std::string> Nft::run(const std::string& text) {
+  int failed = nft_run_cmd_from_buffer(context_, text.c_str());
+  // Both buffers must be taken each time, else they grow.
+  const char* out = nft_ctx_get_output_buffer(context_);
+  const char* err = nft_ctx_get_error_buffer(context_);
+  if (failed == 0) return std::string(out == nullptr ? "" : out);
+  std::string message = first_message(err == nullptr ? "" : err);
+  return make_error(code_of(message), "packet filter: " + message);
+}
+
+Status Nft::apply(const std::string& text) {
+  auto done = run(text);
+  if (!done) return std::move(done).error();
+  return {};
+}
+
+Status Nft::check(const std::string& text) {
+  nft_ctx_set_dry_run(context_, true);
+  Status status = apply(text);
+  nft_ctx_set_dry_run(context_, false);
+  return status;
+}
+
+Result<bool> Nft::present(const Instance& instance) {
+  TRY_AS(std::string text, run("list tables"));
+  json document = json::parse(text, nullptr, false);
+  if (!document.is_object()) return make_error(Code::kIo, "packet filter: unreadable answer");
+  size_t found = 0;
+  for (const json& item : document.value("nftables", json::array())) {
+    json table = item.value("table", json::object());
+    if (table.value("name", "") != instance.table()) continue;
+    std::string family = table.value("family", "");
+    found += family == "inet" || family == "arp" ? 1 : 0;
+  }
+  return found == 2;
+}
+
+Result<DropCount> Nft::unknown_ports(const Instance& instance) {
+  DropCount sum;
+  for (const char* family : kFamilies) {
+    auto text = run(std::string("list counter ") + family + " " + instance.table() + " unknown");
+    if (!text && text.error().code == Code::kNotFound) continue;
+    if (!text) return std::move(text).error();
+    json document = json::parse(*text, nullptr, false);
+    if (!document.is_object()) continue;
+    for (const json& item : document.value("nftables", json::array())) {
+      json counter = item.value("counter", json::object());
+      sum.packets += counter.value("packets", uint64_t{0});
+      sum.bytes += counter.value("bytes", uint64_t{0});
+    }
+  }
+  return sum;
+}
+
+Result<std::vector<std::string>> Nft::forward_drops(const Instance& instance) {
+  TRY_AS(std::string text, run("list chains"));
+  json document = json::parse(text, nullptr, false);
+  if (!document.is_object()) return make_error(Code::kIo, "packet filter: unreadable answer");
+  std::vector<std::string> drops;
+  for (const json& item : document.value("nftables", json::array())) {
+    json chain = item.value("chain", json::object());
+    if (chain.value("hook", "") != "forward" || chain.value("policy", "") != "drop") continue;
+    std::string family = chain.value("family", "");
+    if (chain.value("table", "") == instance.table() || family == "bridge") continue;
+    drops.push_back(family + " " + chain.value("table", "") + " " + chain.value("name", ""));
+  }
+  return drops;
+}
+
+}  // namespace netns

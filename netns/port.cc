@@ -1,0 +1,234 @@
+#include "netns/port.h"
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+
+#include "base/strings.h"
+#include "netns/lease.h"
+
+namespace netns {
+namespace {
+
+using base::Code;
+using base::make_error;
+using base::Result;
+using base::Status;
+
+bool Protections::*const kMembers[] = {&Protections::mac_nospoof, &Protections::ip_nospoof,
+                                       &Protections::dhcp_nospoof, &Protections::ra_guard,
+                                       &Protections::restricted};
+
+Status invalid(const std::string& text, const std::string& hint = {}) {
+  return make_error(Code::kInvalid, text, hint);
+}
+
+Status set_name_and_mac(const PortRequest& request, const Instance& instance, PortPlan* plan) {
+  plan->name = request.name.empty() ? "net0" : request.name;
+  auto named = check_interface_name(plan->name);
+  if (!named) return std::move(named).error().context("name");
+  if (plan->name == "lo" || plan->name == "all" || plan->name == "default")
+    return invalid("name: '" + plan->name + "' is taken by the kernel");
+  Mac mac = instance.mac(request.zone, plan->name, "zone");
+  if (!request.mac.empty()) {
+    auto wanted = parse_mac(request.mac);
+    if (!wanted) return std::move(wanted).error().context("mac");
+    mac = *wanted;
+  }
+  plan->mac = mac_text(mac);
+  plan->host_mac = mac_text(instance.mac(request.zone, plan->name, "host"));
+  return {};
+}
+
+Status set_mtu(const PortRequest& request, const Network& network, PortPlan* plan) {
+  plan->mtu = request.mtu == 0 ? network.mtu : request.mtu;
+  std::string text = "mtu: " + std::to_string(plan->mtu);
+  if (plan->mtu > network.mtu)
+    return invalid(text + " is more than the " + std::to_string(network.mtu) + " of network '" +
+                   network.name + "'");
+  bool v6 = std::any_of(request.addresses.begin(), request.addresses.end(),
+                        [](const Address& address) { return address.is_v6(); });
+  if (plan->mtu < kMinMtu) return invalid(text + " is less than " + std::to_string(kMinMtu));
+  if (v6 && plan->mtu < 1280) return invalid(text + " is too small for IPv6, which needs 1280");
+  return {};
+}
+
+Status add_address(const Address& address, const Network& network, PortPlan* plan) {
+  auto wanted = check_wanted(network, address);
+  if (!wanted) return wanted;
+  unsigned length = address.bits();
+  for (const Prefix& subnet : network.subnets)
+    if (!network.is_point_to_point() && subnet.contains(address)) length = subnet.length;
+  for (const Prefix& other : plan->addresses)
+    if (other.address == address) return invalid("address " + address.text() + " is given twice");
+  plan->addresses.push_back({address, length});
+  return {};
+}
+
+void add_gateways(const Network& network, PortPlan* plan) {
+  for (Family family : {Family::kIpv4, Family::kIpv6}) {
+    bool has = std::any_of(plan->addresses.begin(), plan->addresses.end(),
+                           [&](const Prefix& own) { return own.address.family() == family; });
+    if (!has) continue;
+    if (!network.is_point_to_point()) {
+      for (const Address& gateway : network.gateways)
+        if (gateway.family() == family) plan->gateways.push_back(gateway);
+      continue;
+    }
+    Address gateway = *Address::parse(family == Family::kIpv4 ? kGateway4 : kGateway6);
+    plan->gateways.push_back(gateway);
+    plan->host_addresses.push_back({gateway, gateway.is_v4() ? 32U : 64U});
+  }
+}
+
+Status set_addresses(const PortRequest& request, const Network& network, PortPlan* plan) {
+  if (request.addresses.empty() && network.is_point_to_point())
+    return invalid("address: network '" + network.name + "' needs at least one");
+  for (const Address& address : request.addresses) TRY(add_address(address, network, plan));
+  add_gateways(network, plan);
+  for (const Route& route : request.routes) {
+    std::string text = "route " + route.to.text();
+    if (!route.to.address.valid() || !route.to.is_network())
+      return invalid(text + ": bits set after the prefix");
+    if (route.via.valid() && route.via.family() != route.to.address.family())
+      return invalid(text + ": gateway " + route.via.text() + " is of the other family");
+    plan->routes.push_back(route);
+  }
+  for (const Prefix& prefix : request.allowed) {
+    if (!prefix.address.valid() || !prefix.is_network())
+      return invalid("allowed address " + prefix.text() + " has bits set after its prefix");
+    // The kernel's sets take no interval inside another one.
+    auto within = [&](const Prefix& other) {
+      return other.length <= prefix.length && other.contains(prefix.address) && other != prefix;
+    };
+    bool covered = std::any_of(request.allowed.begin(), request.allowed.end(), within);
+    if (!covered && std::count(plan->allowed.begin(), plan->allowed.end(), prefix) == 0)
+      plan->allowed.push_back(prefix);
+  }
+  return {};
+}
+
+Status check_rate(const char* key, uint64_t value, uint64_t least, uint64_t most) {
+  if (value == 0 || (value >= least && value <= most)) return {};
+  return invalid(std::string(key) + ": " + std::to_string(value) + " is not in " +
+                 std::to_string(least) + ".." + std::to_string(most));
+}
+
+Status set_rates(const PortRequest& request, PortPlan* plan) {
+  TRY(check_rate("receive cap", request.receive_bits, kMinBits, kMaxBits));
+  TRY(check_rate("send cap", request.send_bits, kMinBits, kMaxBits));
+  TRY(check_rate("packet rate", request.packets, 1, kMaxPackets));
+  plan->receive_bits = request.receive_bits;
+  plan->send_bits = request.send_bits;
+  plan->packets = request.packets;
+  return {};
+}
+
+Status set_firewall(const PortRequest& request, const Network& network, PortPlan* plan) {
+  if (!network.is_point_to_point() && (request.firewall.active() || !request.publish.empty()))
+    return make_error(Code::kUnsupported,
+                      std::string(request.firewall.active() ? "firewall" : "publish") +
+                          ": network '" + network.name +
+                          "' is of kind bridge, whose packets do "
+                          "not pass the host's IP layer",
+                      "use a network of kind routed or nat");
+  for (size_t i = 0; i < request.firewall.rules.size(); ++i) {
+    auto good = check(request.firewall.rules[i]);
+    if (!good) return std::move(good).error().context("firewall rule " + std::to_string(i + 1));
+  }
+  for (size_t i = 0; i < request.publish.size(); ++i) {
+    const Publish& publish = request.publish[i];
+    std::string text = "publish " + publish_text(publish);
+    if (network.kind == NetworkKind::kIsolated)
+      return make_error(Code::kInvalid,
+                        text + ": network '" + network.name + "' is isolated from the host");
+    if (std::none_of(plan->addresses.begin(), plan->addresses.end(), [&](const Prefix& own) {
+          return own.address.family() == publish.host.family();
+        }))
+      return invalid(text + ": the port has no address of that family");
+    for (size_t j = 0; j < i; ++j)
+      if (clash(request.publish[j], publish))
+        return invalid(text + ": clashes with " + publish_text(request.publish[j]));
+  }
+  plan->firewall = request.firewall;
+  plan->publish = request.publish;
+  return {};
+}
+
+}  // namespace
+
+Result<Protections> relaxed(const std::vector<std::string>& names) {
+  Protections result;
+  for (const std::string& name : names) {
+    auto place = std::find(std::begin(kProtectionNames), std::end(kProtectionNames), name);
+    if (place == std::end(kProtectionNames)) {
+      std::vector<std::string> offered(std::begin(kProtectionNames), std::end(kProtectionNames));
+      std::string near = base::nearest(name, offered);
+      return make_error(
+          Code::kInvalid, "unknown protection " + base::quoted(name),
+          near.empty() ? "one of " + base::join(offered, ", ") : "did you mean '" + near + "'?");
+    }
+    result.*kMembers[place - std::begin(kProtectionNames)] = false;
+  }
+  return result;
+}
+
+std::vector<std::string> relaxed_names(const Protections& protections) {
+  std::vector<std::string> names;
+  for (size_t i = 0; i < std::size(kMembers); ++i)
+    if (!(protections.*kMembers[i])) names.emplace_back(kProtectionNames[i]);
+  return names;
+}
+
+Result<PortPlan> plan_port(const PortRequest& request, const Network& network,
+                           const Instance& instance,
+                           const std::function<bool(const std::string&)>& taken) {
+  if (request.kind != PortKind::kVeth)
+    return make_error(Code::kUnsupported, "only ports of kind veth are there yet");
+  PortPlan plan;
+  plan.network = network.name;
+  plan.network_kind = network.kind;
+  plan.kind = request.kind;
+  plan.label = request.label;
+  TRY(set_name_and_mac(request, instance, &plan));
+  plan.host_name = instance.port_name(request.zone, plan.name, taken);
+  if (network.kind == NetworkKind::kBridge) {
+    plan.bridge = network.bridge.empty() ? instance.bridge_name(network.name) : network.bridge;
+    plan.vlan = network.vlan;
+  }
+  TRY(set_mtu(request, network, &plan));
+  TRY(set_addresses(request, network, &plan));
+  TRY(set_rates(request, &plan));
+  TRY_AS(plan.protections, relaxed(request.relax));
+  TRY(set_firewall(request, network, &plan));
+  return plan;
+}
+
+Status check_ports(const std::vector<NamedPort>& ports) {
+  std::map<std::tuple<std::string, std::string>, std::string> macs;
+  std::map<Address, std::string> addresses;
+  std::map<std::tuple<Protocol, uint16_t, Family>, std::vector<std::pair<Publish, std::string>>>
+      published;
+  for (const NamedPort& port : ports) {
+    auto used = [&](const std::string& what, const std::string& other) {
+      return make_error(Code::kExists, port.owner + ": " + what + " belongs to " + other);
+    };
+    auto [mac, new_mac] = macs.try_emplace({port.plan->network, port.plan->mac}, port.owner);
+    if (!new_mac) return used("mac " + port.plan->mac, mac->second);
+    for (const Prefix& own : port.plan->addresses) {
+      auto [address, new_address] = addresses.try_emplace(own.address, port.owner);
+      if (!new_address) return used("address " + own.address.text(), address->second);
+    }
+    for (const Publish& publish : port.plan->publish) {
+      auto& same = published[{publish.protocol, publish.host_port, publish.host.family()}];
+      for (const auto& [other, owner] : same)
+        if (clash(publish, other))
+          return used("the published " + publish_text(publish),
+                      owner + " (" + publish_text(other) + ")");
+      same.emplace_back(publish, port.owner);
+    }
+  }
+  return {};
+}
+
+}  // namespace netns

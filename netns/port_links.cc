@@ -1,0 +1,233 @@
+#include "netns/links.h"
+
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <linux/ip.h>
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+
+#include "base/files.h"
+#include "netns/netlink.h"
+#include "netns/shape.h"
+
+namespace netns {
+namespace {
+
+using base::Code;
+using base::make_error;
+using base::Result;
+using base::Status;
+
+constexpr uint32_t kLoopback = 1;  // index of "lo" in every network namespace
+
+uint8_t family_of(const Address& address) {
+  return static_cast<uint8_t>(address.is_v4() ? AF_INET : AF_INET6);
+}
+
+// The requests that set up one end, in the order in which the kernel must see them.
+class End {
+ public:
+  End(uint32_t index, std::string name) : index_(index), name_(std::move(name)) {}
+
+  void up(uint32_t index) {
+    ifinfomsg info = {};
+    info.ifi_index = static_cast<int>(index);
+    info.ifi_change = info.ifi_flags = IFF_UP;
+    requests_.emplace_back(text("set up"), RTM_NEWLINK, 0, info);
+  }
+  void up() { up(index_); }
+
+  // No address that the kernel makes up: all are decided in the plan.
+  Request& settings() {
+    ifinfomsg info = {};
+    info.ifi_index = static_cast<int>(index_);
+    requests_.emplace_back(text("settings"), RTM_NEWLINK, 0, info);
+    return requests_.back();
+  }
+
+  // scope: an IPv4 gateway must never be chosen as source for other links.
+  void address(const Prefix& own, uint8_t scope) {
+    ifaddrmsg info = {};
+    info.ifa_family = family_of(own.address);
+    info.ifa_prefixlen = static_cast<uint8_t>(own.length);
+    info.ifa_scope = own.address.is_v4() ? scope : uint8_t{RT_SCOPE_UNIVERSE};
+    info.ifa_index = index_;
+    Request& request = requests_.emplace_back(text("address " + own.text()), RTM_NEWADDR,
+                                              NLM_F_CREATE | NLM_F_EXCL, info);
+    request.address(IFA_LOCAL, own.address).address(IFA_ADDRESS, own.address);
+    request.u32(IFA_FLAGS, IFA_F_NODAD);
+    if (own.address.is_v4() && !own.is_host()) {
+      request.address(IFA_BROADCAST, own.last());
+    }
+  }
+
+  // Permanent: the shared table of neighbours holds 1,024 others on the whole host, and what is
+  // permanent can't be forged.
+  void neighbour(const Address& address, const Mac& mac) {
+    ndmsg info = {};
+    info.ndm_family = family_of(address);
+    info.ndm_ifindex = static_cast<int>(index_);
+    info.ndm_state = NUD_PERMANENT;
+    requests_
+        .emplace_back(text("neighbour " + address.text()), RTM_NEWNEIGH,
+                      NLM_F_CREATE | NLM_F_REPLACE, info)
+        .address(NDA_DST, address)
+        .put(NDA_LLADDR, mac.data(), mac.size());
+  }
+
+  void route(const Prefix& to, const Address& via, bool onlink) {
+    rtmsg info = {};
+    info.rtm_family = family_of(to.address);
+    info.rtm_dst_len = static_cast<uint8_t>(to.length);
+    info.rtm_table = RT_TABLE_MAIN;
+    info.rtm_protocol = RTPROT_STATIC;
+    info.rtm_scope = via.valid() ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
+    info.rtm_type = RTN_UNICAST;
+    if (onlink && via.is_v4()) info.rtm_flags = RTNH_F_ONLINK;
+    Request& request = requests_.emplace_back(text("route " + to.text()), RTM_NEWROUTE,
+                                              NLM_F_CREATE | NLM_F_EXCL, info);
+    if (to.length != 0) request.address(RTA_DST, to.address);
+    if (via.valid()) request.address(RTA_GATEWAY, via);
+    request.u32(RTA_OIF, index_);
+  }
+
+  Status send(Links& links) { return send_all(links.socket(), requests_); }
+
+ private:
+  std::string text(const std::string& what) const { return "link '" + name_ + "': " + what; }
+
+  uint32_t index_;
+  std::string name_;
+  std::vector<Request> requests_;
+};
+
+bool is_point_to_point(const PortPlan& port) {
+  return port.network_kind != NetworkKind::kBridge && port.network_kind != NetworkKind::kHostDevice;
+}
+
+Request& no_made_up_addresses(Request& request) {
+  return request.nest(AF_INET6).u8(IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE).end();
+}
+
+bool has_ipv6(const PortPlan& port) {
+  return std::any_of(port.addresses.begin(), port.addresses.end(),
+                     [](const Prefix& own) { return own.address.is_v6(); });
+}
+
+bool ipv6_is_on() { return base::exists_at(AT_FDCWD, "/proc/sys/net/ipv6"); }
+
+// Published on the host's loopback, which is one of "every address" too.
+bool publishes_loopback(const PortPlan& port) {
+  return std::any_of(port.publish.begin(), port.publish.end(), [](const Publish& publish) {
+    return publish.host.is_v4() && (publish.host.is_loopback() || publish.host.is_unspecified());
+  });
+}
+
+Status make_ends(Links& host, const PortPlan& port, int zone_netns) {
+  TRY_AS(Links zone, Links::open_in(zone_netns));
+  TRY(zone.configure_zone_end(port));
+  TRY(host.configure_host_end(port));
+  if (port.receive_bits == 0 && port.send_bits == 0) return {};
+  return set_caps(host, port.host_name, port.receive_bits, port.send_bits);
+}
+
+}  // namespace
+
+Status Links::configure_zone_end(const PortPlan& port) {
+  TRY_AS(Link link, find(port.name));
+  TRY_AS(Mac mac, parse_mac(port.mac));
+  TRY_AS(Mac host_mac, parse_mac(port.host_mac));
+  End end(link.index, port.name);
+  end.up(kLoopback);
+  if (ipv6_is_on()) {
+    no_made_up_addresses(end.settings().nest(IFLA_AF_SPEC)).end();
+    end.address({link_local_of(mac), 64}, RT_SCOPE_UNIVERSE);
+  } else if (has_ipv6(port)) {
+    return make_error(Code::kUnsupported, "IPv6 is off on this host", "use IPv4 addresses only");
+  }
+  for (const Prefix& own : port.addresses) end.address(own, RT_SCOPE_UNIVERSE);
+  end.up();
+  for (const Address& gateway : port.gateways) {
+    if (is_point_to_point(port)) end.neighbour(gateway, host_mac);
+    Address any = gateway.masked(0);
+    end.route({any, 0}, gateway, is_point_to_point(port));
+  }
+  for (const Route& route : port.routes) end.route(route.to, route.via, is_point_to_point(port));
+  return end.send(*this);
+}
+
+Status Links::configure_host_end(const PortPlan& port) {
+  TRY_AS(Link link, find(port.host_name));
+  TRY_AS(Mac mac, parse_mac(port.mac));
+  End end(link.index, port.host_name);
+  bool forward = is_point_to_point(port);
+  Request& settings = end.settings().nest(IFLA_AF_SPEC);
+  if (ipv6_is_on()) no_made_up_addresses(settings);
+  if (forward) {
+    settings.nest(AF_INET).nest(IFLA_INET_CONF).u32(IPV4_DEVCONF_FORWARDING, 1);
+    settings.u32(IPV4_DEVCONF_ROUTE_LOCALNET, publishes_loopback(port) ? 1 : 0).end().end();
+  }
+  settings.end();
+  for (const Prefix& own : port.host_addresses) end.address(own, RT_SCOPE_LINK);
+  if (!forward) TRY(attach(port.host_name, port.bridge, port.vlan));
+  end.up();
+  if (forward) {
+    for (const Prefix& own : port.addresses) {
+      end.neighbour(own.address, mac);
+      end.route({own.address, own.address.bits()}, {}, false);
+    }
+    if (has_ipv6(port)) TRY(forward_ipv6(port.host_name));
+  }
+  return end.send(*this);
+}
+
+Status make_port(Links& host, const PortPlan& port, int zone_netns) {
+  TRY(host.create_veth(port, zone_netns));
+  Status status = make_ends(host, port, zone_netns);
+  if (status.ok()) return {};
+  base::Error error = std::move(status).error().context("port '" + port.name + "'");
+  for (const std::string& name : {port.host_name, ifb_name(port.host_name)}) {
+    Status removed = host.remove(name);
+    if (!removed) error.message += "; " + removed.error().message;
+  }
+  return error;
+}
+
+Status prepare_zone(int zone_netns) {
+  TRY_AS(Links zone, Links::open_in(zone_netns));
+  return zone.set_up("lo", true);
+}
+
+Status forward_ipv6(const std::string& name) {
+  TRY(check_interface_name(name));
+  if (!ipv6_is_on())
+    return make_error(Code::kUnsupported, "IPv6 is off on this host", "use IPv4 addresses only");
+  const std::string folder = "/proc/sys/net/ipv6/conf/";
+  if (base::exists_at(AT_FDCWD, folder + name + "/force_forwarding"))
+    return base::write_value(AT_FDCWD, folder + name + "/force_forwarding", "1");
+  TRY_AS(std::string all, base::read_file(AT_FDCWD, folder + "all/forwarding"));
+  if (all.starts_with("1")) return {};
+  return make_error(Code::kUnsupported, "this host does not forward IPv6",
+                    "sysctl net.ipv6.conf.all.forwarding=1");
+}
+
+Result<size_t> remove_leftovers(Links& host, const Instance& instance) {
+  TRY_AS(auto links, host.list(instance.prefix()));
+  size_t removed = 0;
+  for (const Link& device : links) {
+    if (device.kind != "ifb") continue;
+    bool used = std::any_of(links.begin(), links.end(), [&](const Link& port) {
+      return port.kind != "ifb" && ifb_name(port.name) == device.name;
+    });
+    if (used) continue;
+    TRY(host.remove(device.name));
+    ++removed;
+  }
+  return removed;
+}
+
+}  // namespace netns

@@ -1,0 +1,324 @@
+#include "netns/ruleset.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "base/strings.h"
+#include "netns/ruleset_tables.h"
+
+namespace netns {
+namespace {
+
+constexpr uint64_t kBurstDivisor = 10;  // a tenth of a second's packets, at least 5 (nft's default)
+
+struct SetName {
+  std::string family;
+  std::string set;
+  auto operator<=>(const SetName&) const = default;
+};
+
+// Elements by set: the key, and what follows it when it is added (": verdict", "limit ...").
+using Elements = std::map<SetName, std::map<std::string, std::string>>;
+
+std::string quoted_name(const std::string& name) { return "\"" + name + "\""; }
+
+// nft reads a raw payload's value as one number.
+std::string number(const uint8_t* bytes, size_t size) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string text = "0x";
+  for (size_t i = 0; i < size; ++i) {
+    text += kDigits[bytes[i] >> 4];
+    text += kDigits[bytes[i] & 15];
+  }
+  return text;
+}
+
+bool is_bridged(const PortPlan& port) { return port.network_kind == NetworkKind::kBridge; }
+
+class PortElements {
+ public:
+  PortElements(const PortPlan& port, Elements* elements)
+      : port_(port),
+        elements_(*elements),
+        family_(is_bridged(port) ? "bridge" : "inet"),
+        name_(quoted_name(port.host_name)) {}
+
+  void collect() {
+    member("ports");
+    sources();
+    protections();
+    place();
+    if (!is_bridged(port_)) {
+      arp();
+      kind();
+      firewall();
+      for (const Publish& publish : port_.publish) published(publish);
+    }
+  }
+
+ private:
+  void add(const std::string& set, const std::string& key, const std::string& data = {}) {
+    elements_[{family_, set}][key] = data;
+  }
+  void member(const std::string& set, const std::string& data = {}) { add(set, name_, data); }
+  void with(const std::string& set, const std::string& value) { add(set, name_ + " . " + value); }
+
+  void source(const Prefix& prefix) {
+    std::string digit = prefix.address.is_v4() ? "4" : "6";
+    if (!prefix.is_host()) return with("net" + digit + "_ok", prefix.text());
+    with("ip" + digit + "_ok", prefix.address.text());
+    if (prefix.address.is_v6()) with("nd_ok", number(prefix.address.data(), 16));
+  }
+
+  void sources() {
+    with("mac_ok", port_.mac);
+    auto mac = parse_mac(port_.mac);
+    if (mac) {
+      with("chaddr_ok", number(mac->data(), mac->size()));
+      source({link_local_of(*mac), 128});
+    }
+    for (const Prefix& own : port_.addresses) source({own.address, own.address.bits()});
+    for (const Prefix& prefix : port_.allowed) source(prefix);
+  }
+
+  void protections() {
+    const Protections& on = port_.protections;
+    if (on.mac_nospoof) member("mac_nospoof");
+    if (on.ip_nospoof) member("ip_nospoof");
+    if (on.dhcp_nospoof) member("dhcp_nospoof");
+    if (on.ra_guard) member("ra_guard");
+    if (on.restricted && is_bridged(port_)) member("restricted");
+    if (port_.packets != 0) {
+      uint64_t burst = std::max<uint64_t>(5, port_.packets / kBurstDivisor);
+      member("rate_limit", " limit rate over " + std::to_string(port_.packets) + "/second burst " +
+                               std::to_string(burst) + " packets");
+      member("rate");
+    }
+    member("denied");
+    member("denied_in");
+  }
+
+  void place() {
+    std::string suffix = domain_suffix({port_.network, port_.label});
+    member("domain", " : jump d_" + suffix);
+    member("m_" + suffix);
+  }
+
+  void arp() {
+    family_ = "arp";
+    member("ports");
+    with("mac_ok", port_.mac);
+    for (const Prefix& own : port_.addresses)
+      if (own.address.is_v4()) with("ip4_ok", own.address.text());
+    for (const Prefix& prefix : port_.allowed)
+      if (prefix.address.is_v4())
+        with(prefix.is_host() ? "ip4_ok" : "net4_ok",
+             prefix.is_host() ? prefix.address.text() : prefix.text());
+    if (port_.protections.mac_nospoof) member("mac_nospoof");
+    if (port_.protections.ip_nospoof) member("ip_nospoof");
+    family_ = "inet";
+  }
+
+  void kind() {
+    if (port_.network_kind == NetworkKind::kIsolated) member("isolated");
+    if (port_.network_kind == NetworkKind::kNat) member("nat");
+    if (port_.firewall.active() || !port_.publish.empty()) return;
+    member("plain");
+    for (const Prefix& own : port_.addresses)
+      add(own.address.is_v4() ? "plain4" : "plain6", own.address.text());
+  }
+
+  void firewall() {
+    if (!port_.firewall.active()) return;
+    member("firewall_in", " : jump i_" + port_.host_name);
+    member("firewall_out", " : jump o_" + port_.host_name);
+  }
+
+  void published(const Publish& publish) {
+    auto own = std::find_if(port_.addresses.begin(), port_.addresses.end(), [&](const Prefix& p) {
+      return p.address.family() == publish.host.family();
+    });
+    if (own == port_.addresses.end()) return;
+    std::string zone = own->address.text();
+    std::string digit = own->address.is_v4() ? "4" : "6";
+    std::string key =
+        std::string(name_of(publish.protocol)) + " . " + std::to_string(publish.host_port);
+    std::string data = " : " + zone + " . " + std::to_string(publish.zone_port);
+    if (publish.host.is_unspecified()) {
+      add("publish" + digit + "_any", key, data);
+    } else {
+      add("publish" + digit, publish.host.text() + " . " + key, data);
+    }
+    add("self" + digit, zone + " . " + zone);
+  }
+
+  const PortPlan& port_;
+  Elements& elements_;
+  std::string family_;
+  std::string name_;
+};
+
+Elements elements_of(const PortPlan& port) {
+  Elements elements;
+  PortElements(port, &elements).collect();
+  return elements;
+}
+
+std::string elements_text(const Instance& instance, const char* verb, const Elements& elements) {
+  bool with_data = std::string_view(verb) == "add";
+  std::string text;
+  for (const auto& [name, entries] : elements) {
+    if (entries.empty()) continue;
+    text += std::string(verb) + " element " + name.family + " " + instance.table() + " " +
+            name.set + " { ";
+    bool first = true;
+    for (const auto& [key, data] : entries) {
+      if (!first) text += ", ";
+      first = false;
+      text += key;
+      if (with_data) text += data;
+    }
+    text += " }\n";
+  }
+  return text;
+}
+
+std::string set_of(const std::vector<Prefix>& prefixes) {
+  std::vector<std::string> texts;
+  for (const Prefix& prefix : prefixes) texts.push_back(prefix.text());
+  return "{ " + base::join(texts, ", ") + " }";
+}
+
+// One rule may need two lines: ICMP and ICMPv6.
+std::vector<std::string> matches_of(const FirewallRule& rule) {
+  std::string addresses;
+  for (auto [list, word] : {std::pair(&rule.from, "saddr "), std::pair(&rule.to, "daddr ")})
+    if (!list->empty())
+      addresses +=
+          std::string(list->front().address.is_v4() ? "ip " : "ip6 ") + word + set_of(*list) + " ";
+  switch (rule.protocol) {
+    case Protocol::kAny:
+      return {addresses};
+    case Protocol::kIcmp: {
+      bool any = rule.from.empty() && rule.to.empty();
+      bool v4 = !any && (rule.from.empty() ? rule.to : rule.from).front().address.is_v4();
+      if (any) return {"ip protocol icmp ", "meta l4proto ipv6-icmp "};
+      return {addresses + (v4 ? "ip protocol icmp " : "meta l4proto ipv6-icmp ")};
+    }
+    default: {
+      std::string protocol(name_of(rule.protocol));
+      if (rule.ports.empty()) return {addresses + "meta l4proto " + protocol + " "};
+      return {addresses + protocol + " dport { " + ports_text(rule.ports) + " } "};
+    }
+  }
+}
+
+// The two chains of a port's firewall: "return" accepts.
+std::string firewall_chains(const Instance& instance, const PortPlan& port) {
+  if (!port.firewall.active()) return {};
+  std::string text;
+  for (Direction direction : {Direction::kIn, Direction::kOut}) {
+    bool in = direction == Direction::kIn;
+    std::string chain = "inet " + instance.table() + (in ? " i_" : " o_") + port.host_name;
+    std::string drop = in ? "goto deny_to\n" : "goto deny_from\n";
+    text += "add chain " + chain + "\nflush chain " + chain + "\n";
+    for (const FirewallRule& rule : port.firewall.rules) {
+      if (rule.direction != direction) continue;
+      for (const std::string& match : matches_of(rule))
+        text += "add rule " + chain + " " + match +
+                (rule.action == Action::kAccept ? "return\n" : drop);
+    }
+    Action otherwise = in ? port.firewall.in : port.firewall.out;
+    if (otherwise == Action::kDrop) text += "add rule " + chain + " " + drop;
+  }
+  return text;
+}
+
+std::string no_firewall_chains(const Instance& instance, const PortPlan& port) {
+  if (!port.firewall.active()) return {};
+  std::string text;
+  for (const char* prefix : {" i_", " o_"}) {
+    std::string chain = "inet " + instance.table() + prefix + port.host_name + "\n";
+    text += "flush chain " + chain + "delete chain " + chain;
+  }
+  return text;
+}
+
+// Entries of `a` that `b` lacks or has with other data.
+Elements difference(const Elements& a, const Elements& b) {
+  Elements result;
+  for (const auto& [name, entries] : a) {
+    auto theirs = b.find(name);
+    for (const auto& entry : entries) {
+      if (theirs != b.end()) {
+        auto same = theirs->second.find(entry.first);
+        if (same != theirs->second.end() && same->second == entry.second) continue;
+      }
+      result[name].insert(entry);
+    }
+  }
+  return result;
+}
+
+constexpr const char* kFamilies[] = {"inet", "arp", "bridge"};
+
+}  // namespace
+
+std::string no_ruleset(const Instance& instance) {
+  std::string text;
+  for (const char* family : kFamilies) {
+    std::string name = std::string(family) + " " + instance.table() + "\n";
+    text += "add table " + name + "delete table " + name;
+  }
+  return text;
+}
+
+std::string whole_ruleset(const Instance& instance, const std::vector<Network>& networks,
+                          const std::vector<PortPlan>& ports) {
+  std::set<Domain> domains;
+  bool bridged = false;
+  for (const Network& network : networks) {
+    domains.insert({network.name, 0});
+    bridged = bridged || network.kind == NetworkKind::kBridge;
+  }
+  Elements elements;
+  std::string chains;
+  for (const PortPlan& port : ports) {
+    domains.insert({port.network, port.label});
+    PortElements(port, &elements).collect();
+    chains += firewall_chains(instance, port);
+  }
+  std::string text = no_ruleset(instance);
+  text += inet_table(instance, networks, domains) + arp_table(instance);
+  if (bridged) text += bridge_table(instance, networks, domains);
+  return text + chains + elements_text(instance, "add", elements);
+}
+
+std::string add_port(const Instance& instance, const PortPlan& port) {
+  return firewall_chains(instance, port) + elements_text(instance, "add", elements_of(port));
+}
+
+std::string remove_port(const Instance& instance, const PortPlan& port) {
+  return elements_text(instance, "delete", elements_of(port)) + no_firewall_chains(instance, port);
+}
+
+std::string change_port(const Instance& instance, const PortPlan& before, const PortPlan& after) {
+  Elements old_elements = elements_of(before);
+  Elements new_elements = elements_of(after);
+  std::string text;
+  if (before.firewall != after.firewall) text += firewall_chains(instance, after);
+  text += elements_text(instance, "delete", difference(old_elements, new_elements));
+  text += elements_text(instance, "add", difference(new_elements, old_elements));
+  if (before.firewall.active() && !after.firewall.active())
+    text += no_firewall_chains(instance, before);
+  return text;
+}
+
+std::string set_of_counter(std::string_view name) {
+  std::string set(name);
+  std::replace(set.begin(), set.end(), '-', '_');
+  return set;
+}
+
+}  // namespace netns

@@ -1,0 +1,315 @@
+#include "netns/ruleset_tables.h"
+
+#include <algorithm>
+#include <string_view>
+
+namespace netns {
+namespace {
+
+// In the texts below $P is the prefix of our ports, $A the prefix of all our links, $T the table.
+std::string filled(std::string_view text, const Instance& instance) {
+  std::string result;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '$') {
+      result += text[i];
+      continue;
+    }
+    char what = text[++i];
+    result += what == 'P'   ? instance.port_prefix()
+              : what == 'A' ? instance.prefix()
+                            : instance.table();
+  }
+  return result;
+}
+
+// Sets of both inet and bridge: what a port may send, and what it may not (with counters: a port is
+// in the set of a protection exactly when that protection is on).
+constexpr std::string_view kSourceSets = R"(
+  counter unknown { }
+  set ports { type ifname; }
+  set mac_ok { type ifname . ether_addr; }
+  set ip4_ok { type ifname . ipv4_addr; }
+  set ip6_ok { type ifname . ipv6_addr; }
+  set net4_ok { type ifname . ipv4_addr; flags interval; }
+  set net6_ok { type ifname . ipv6_addr; flags interval; }
+  set nd_ok { typeof iifname . @th,64,128; }
+  set chaddr_ok { typeof iifname . @th,288,48; }
+  set rate_limit { type ifname; limit rate over 1000000000/second; }
+  set mac_nospoof { type ifname; counter; }
+  set ip_nospoof { type ifname; counter; }
+  set dhcp_nospoof { type ifname; counter; }
+  set ra_guard { type ifname; counter; }
+  set rate { type ifname; counter; }
+  set denied { type ifname; counter; }
+  set denied_in { type ifname; counter; }
+  map domain { type ifname : verdict; }
+)";
+
+// DHCP: a server's answers come from port 67 (547); a client's request carries its hardware address
+// 28 bytes into the message (RFC 2131). A fragment may hide what it carries, and neither neighbour
+// discovery (RFC 6980) nor DHCPv6 needs fragments: none from or to link-local addresses.
+constexpr std::string_view kSourceChains = R"(
+  chain from_ip4 {
+    udp sport 67 iifname @dhcp_nospoof drop
+    udp dport 67 iifname . @th,288,48 != @chaddr_ok iifname @dhcp_nospoof drop
+    ip saddr 0.0.0.0 udp dport 67 return
+    iifname . ip saddr @ip4_ok return
+    iifname . ip saddr @net4_ok return
+    iifname @ip_nospoof drop
+  }
+  chain from_ip6 {
+    udp sport 547 iifname @dhcp_nospoof drop
+    ip6 daddr fe80::/10 exthdr frag exists iifname @dhcp_nospoof drop
+    ip6 saddr fe80::/10 exthdr frag exists iifname @ra_guard drop
+    icmpv6 type { nd-router-advert, nd-redirect } iifname @ra_guard drop
+    icmpv6 type nd-neighbor-advert iifname . @th,64,128 != @nd_ok iifname @ip_nospoof drop
+    ip6 saddr :: icmpv6 type { nd-neighbor-solicit, mld-listener-report, mld2-listener-report } return
+    iifname . ip6 saddr @ip6_ok return
+    iifname . ip6 saddr @net6_ok return
+    iifname @ip_nospoof drop
+  }
+  chain deny_from {
+    iifname @denied drop
+    drop
+  }
+  chain deny_to {
+    oifname @denied_in drop
+    drop
+  }
+)";
+
+constexpr std::string_view kInetSets = R"(
+  set plain { type ifname; }
+  set plain4 { type ipv4_addr; }
+  set plain6 { type ipv6_addr; }
+  set isolated { type ifname; }
+  set nat { type ifname; }
+  set self4 { type ipv4_addr . ipv4_addr; }
+  set self6 { type ipv6_addr . ipv6_addr; }
+  map firewall_in { type ifname : verdict; }
+  map firewall_out { type ifname : verdict; }
+  map publish4 { type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service; }
+  map publish6 { type ipv6_addr . inet_proto . inet_service : ipv6_addr . inet_service; }
+  map publish4_any { type inet_proto . inet_service : ipv4_addr . inet_service; }
+  map publish6_any { type inet_proto . inet_service : ipv6_addr . inet_service; }
+)";
+
+// -450: before defragmentation (-400) and connection tracking (-200), so that no state is made for
+// what is refused. Packets between ports without firewall and publications need no tracking.
+// 127.0.0.0/8 is routable on links of published ports (route_localnet): never from a zone.
+constexpr std::string_view kInetSources = R"(
+  chain prerouting {
+    type filter hook prerouting priority -450; policy accept;
+    iifname != "$P*" accept
+    iifname != @ports counter name unknown drop
+    iifname @rate_limit iifname @rate drop
+    iifname . ether saddr != @mac_ok iifname @mac_nospoof drop
+    ip daddr 127.0.0.0/8 goto deny_from
+    meta protocol vmap { ip : jump from_ip4, ip6 : jump from_ip6 }
+    iifname @plain ip daddr @plain4 notrack
+    iifname @plain ip6 daddr @plain6 notrack
+  }
+)";
+
+constexpr std::string_view kInetForward = R"(
+  chain forward {
+    type filter hook forward priority 0; policy accept;
+    iifname != "$P*" oifname != "$P*" accept
+    iifname "$P*" iifname vmap @domain
+    oifname "$P*" jump to_port
+    ct state established,related accept
+    iifname vmap @firewall_out
+    oifname vmap @firewall_in
+  }
+  chain to_port {
+    oifname != @ports counter name unknown drop
+    iifname "$P*" return
+    oifname @isolated goto deny_to
+    oifname != @nat return
+    ct state established,related return
+    ct status dnat return
+    goto deny_to
+  }
+)";
+
+// Neighbour discovery must pass whatever the kind; errors of the host's IP layer, such as
+// "fragmentation needed", belong to traffic between zones of an isolated network too.
+constexpr std::string_view kInetHost = R"(
+  chain input {
+    type filter hook input priority 0; policy accept;
+    iifname != "$A*" accept
+    icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, mld-listener-report, mld-listener-done, mld2-listener-report } accept
+    icmpv6 type nd-router-solicit drop
+    iifname @isolated goto deny_from
+    ct state established,related accept
+    iifname vmap @firewall_out
+    ip daddr 169.254.1.1 icmp type echo-request accept
+    ip6 daddr fe80::1 icmpv6 type echo-request accept
+    goto deny_from
+  }
+  chain output {
+    type filter hook output priority 0; policy accept;
+    oifname != "$P*" accept
+    oifname != @ports counter name unknown drop
+    icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, destination-unreachable, packet-too-big, time-exceeded, parameter-problem } accept
+    icmp type { destination-unreachable, time-exceeded, parameter-problem } accept
+    oifname @isolated goto deny_to
+    ct state established,related accept
+    oifname vmap @firewall_in
+  }
+)";
+
+// The source stays as it is, but for two that the zone could not answer: the host's loopback, and
+// the zone's own address.
+constexpr std::string_view kInetNat = R"(
+  chain publish {
+    dnat ip to ip daddr . meta l4proto . th dport map @publish4
+    dnat ip6 to ip6 daddr . meta l4proto . th dport map @publish6
+    fib daddr type local dnat ip to meta l4proto . th dport map @publish4_any
+    fib daddr type local dnat ip6 to meta l4proto . th dport map @publish6_any
+  }
+  chain publish_from_outside {
+    type nat hook prerouting priority -100; policy accept;
+    jump publish
+  }
+  chain publish_from_host {
+    type nat hook output priority -100; policy accept;
+    ip6 daddr ::1 accept
+    jump publish
+  }
+  chain sources {
+    type nat hook postrouting priority 100; policy accept;
+    iifname @nat oifname != "$P*" masquerade
+    oifname != "$P*" accept
+    ip saddr 127.0.0.0/8 snat ip to 169.254.1.1
+    ip saddr . ip daddr @self4 snat ip to 169.254.1.1
+    ip6 saddr . ip6 daddr @self6 snat ip6 to fe80::1
+  }
+)";
+
+// input: what is for the host itself. Replies of the host's ARP go out by the same link anyway.
+constexpr std::string_view kArp = R"(
+  counter unknown { }
+  set ports { type ifname; }
+  set mac_ok { type ifname . ether_addr; }
+  set ip4_ok { type ifname . ipv4_addr; }
+  set net4_ok { type ifname . ipv4_addr; flags interval; }
+  set mac_nospoof { type ifname; counter; }
+  set ip_nospoof { type ifname; counter; }
+  chain input {
+    type filter hook input priority -450; policy accept;
+    iifname != "$P*" accept
+    iifname != @ports counter name unknown drop
+    iifname . ether saddr != @mac_ok iifname @mac_nospoof drop
+    iifname . arp saddr ether != @mac_ok iifname @mac_nospoof drop
+    arp saddr ip 0.0.0.0 accept
+    iifname . arp saddr ip @ip4_ok accept
+    iifname . arp saddr ip @net4_ok accept
+    iifname @ip_nospoof drop
+  }
+)";
+
+// VLAN tags are refused like every other kind of frame: the VLAN of a port is the bridge's matter.
+constexpr std::string_view kBridge = R"(
+  set restricted { type ifname; counter; }
+  chain from_arp {
+    iifname . arp saddr ether != @mac_ok iifname @mac_nospoof drop
+    arp saddr ip 0.0.0.0 return
+    iifname . arp saddr ip @ip4_ok return
+    iifname . arp saddr ip @net4_ok return
+    iifname @ip_nospoof drop
+  }
+  chain prerouting {
+    type filter hook prerouting priority -450; policy accept;
+    iifname != "$P*" accept
+    iifname != @ports counter name unknown drop
+    iifname @rate_limit iifname @rate drop
+    iifname . ether saddr != @mac_ok iifname @mac_nospoof drop
+    ether type != { ip, ip6, arp } iifname @restricted drop
+    ether type vmap { ip : jump from_ip4, ip6 : jump from_ip6, arp : jump from_arp }
+  }
+  chain forward {
+    type filter hook forward priority 0; policy accept;
+    oifname "$P*" oifname != @ports counter name unknown drop
+    iifname vmap @domain
+  }
+  chain output {
+    type filter hook output priority 0; policy accept;
+    oifname "$P*" oifname != @ports counter name unknown drop
+  }
+)";
+
+const Network* find(const std::vector<Network>& networks, const std::string& name) {
+  auto place = std::find_if(networks.begin(), networks.end(),
+                            [&](const Network& network) { return network.name == name; });
+  return place == networks.end() ? nullptr : &*place;
+}
+
+bool are_peers(const Network& a, const Network& b) {
+  return std::count(a.peers.begin(), a.peers.end(), b.name) != 0 &&
+         std::count(b.peers.begin(), b.peers.end(), a.name) != 0;
+}
+
+// Where packets of a port of this domain may go; "return" goes on with the firewalls.
+std::string domain_text(const Instance& instance, const std::vector<Network>& networks,
+                        const std::set<Domain>& domains, const Domain& domain) {
+  const Network* network = find(networks, domain.first);
+  std::string suffix = domain_suffix(domain);
+  std::string text = "  set m_" + suffix + " { type ifname; }\n";
+  text += "  chain d_" + suffix + " {\n    oifname @m_" + suffix + " return\n";
+  for (const std::string& peer : network->peers) {
+    const Network* other = find(networks, peer);
+    Domain theirs = {peer, domain.second};
+    if (other == nullptr || !are_peers(*network, *other) || domains.count(theirs) == 0) continue;
+    text += "    oifname @m_" + domain_suffix(theirs) + " return\n";
+  }
+  if (network->kind != NetworkKind::kIsolated)
+    text += "    oifname != \"" + instance.port_prefix() + "*\" return\n";
+  return text + "    goto deny_from\n  }\n";
+}
+
+std::string domains_text(const Instance& instance, const std::vector<Network>& networks,
+                         const std::set<Domain>& domains, bool point_to_point) {
+  std::string text;
+  for (const Domain& domain : domains) {
+    const Network* network = find(networks, domain.first);
+    if (network != nullptr && network->is_point_to_point() == point_to_point)
+      text += domain_text(instance, networks, domains, domain);
+  }
+  return text;
+}
+
+std::string table(const char* family, const Instance& instance, const std::string& body) {
+  return std::string("table ") + family + " " + instance.table() + " {" + filled(body, instance) +
+         "}\n";
+}
+
+}  // namespace
+
+std::string domain_suffix(const Domain& domain) {
+  return domain.first + "_" + std::to_string(domain.second);
+}
+
+std::string inet_table(const Instance& instance, const std::vector<Network>& networks,
+                       const std::set<Domain>& domains) {
+  std::string body(kSourceSets);
+  for (std::string_view part : {kInetSets, kSourceChains}) body += part;
+  body += domains_text(instance, networks, domains, true);
+  for (std::string_view part : {kInetSources, kInetForward, kInetHost, kInetNat}) body += part;
+  return table("inet", instance, body);
+}
+
+std::string arp_table(const Instance& instance) {
+  return table("arp", instance, std::string(kArp));
+}
+
+std::string bridge_table(const Instance& instance, const std::vector<Network>& networks,
+                         const std::set<Domain>& domains) {
+  std::string body(kSourceSets);
+  body += kSourceChains;
+  body += domains_text(instance, networks, domains, false);
+  body += kBridge;
+  return table("bridge", instance, body);
+}
+
+}  // namespace netns

@@ -1,0 +1,28 @@
+// The fixed part of the packet filter: tables, sets, chains and rules that do not depend on ports.
+// For ruleset.cc only.
+#pragma once
+
+#include <cstdint>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "netns/instance.h"
+#include "netns/network.h"
+
+namespace netns {
+
+// A pair of network and label: zones of one domain exchange packets.
+using Domain = std::pair<std::string, uint32_t>;
+
+// "web_0": ends the names of the domain's chain ("d_web_0") and set of members ("m_web_0").
+std::string domain_suffix(const Domain& domain);
+
+std::string inet_table(const Instance& instance, const std::vector<Network>& networks,
+                       const std::set<Domain>& domains);
+std::string arp_table(const Instance& instance);
+std::string bridge_table(const Instance& instance, const std::vector<Network>& networks,
+                         const std::set<Domain>& domains);
+
+}  // namespace netns
