@@ -4,7 +4,8 @@
 //
 // Layout below every root used:   SUBTREE/POOL/ZONE            limits and shares
 //                                 SUBTREE/POOL/ZONE/payload    the zone's own processes (v2; its
-//                                                              cgroup namespace is rooted here)
+//                                                              cgroup namespace is rooted here;
+//                                                              controllers: plan_delegation())
 //                                 SUBTREE/POOL/ZONE/exec       processes that join (v2; made by
 //                                                              the first open_zone)
 // On v1 processes sit in SUBTREE/POOL/ZONE itself; only controllers that the limits need are used,
@@ -94,6 +95,10 @@ class CgroupDriver {
   // limit that `to` no longer has goes back to the kernel's default. plan(x) is plan_change({}, x).
   virtual base::Result<std::vector<CgroupWrite>> plan_change(
       const Limits& from, const Limits& to, std::vector<std::string>* warnings) const = 0;
+
+  // Pure: the further writes to a new zone that let its own init (systemd) divide among services
+  // what the zone has. None where controllers can't be delegated (v1).
+  virtual std::vector<CgroupWrite> plan_delegation() const { return {}; }
 
   // Makes the pool's cgroup (or finds it) and applies the writes.
   virtual base::Status create_pool(const std::string& pool,

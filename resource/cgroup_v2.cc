@@ -148,6 +148,10 @@ base::Result<std::vector<CgroupWrite>> CgroupV2::plan_change(
   return writes;
 }
 
+std::vector<CgroupWrite> CgroupV2::plan_delegation() const {
+  return {{"cgroup", "cgroup.subtree_control", enable_text(host_.controllers), true}};
+}
+
 base::Status CgroupV2::enable_late(const std::string& controller, const std::string& pool,
                                    bool for_zones) {
   if (std::find(std::begin(kLate), std::end(kLate), controller) == std::end(kLate)) return {};

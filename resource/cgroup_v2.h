@@ -27,6 +27,7 @@ class CgroupV2 final : public CgroupDriver {
                                               std::vector<std::string>* warnings) const override;
   base::Result<std::vector<CgroupWrite>> plan_change(
       const Limits& from, const Limits& to, std::vector<std::string>* warnings) const override;
+  std::vector<CgroupWrite> plan_delegation() const override;
   base::Status create_pool(const std::string& pool,
                            const std::vector<CgroupWrite>& writes) override;
   base::Status destroy_pool(const std::string& pool) override;

@@ -256,6 +256,10 @@ Result<Planned> plan_zone(const PlanInputs& in) {
   plan.cgroup.zone = in.spec.name;
   if (in.cgroups != nullptr) {
     TRY_AS(plan.cgroup.writes, in.cgroups->plan(limits_of(in.spec, in.cpu_weight), &out.warnings));
+    // Controllers cost memory in every cgroup: only an init of its own has use for them.
+    if (os)
+      for (resource::CgroupWrite& write : in.cgroups->plan_delegation())
+        plan.cgroup.writes.push_back(std::move(write));
   }
   return out;
 }

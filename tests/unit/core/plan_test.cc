@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/files.h"
+#include "tests/unit/resource/fake_tree.h"
 #include "zoned/core/capabilities.h"
 #include "zoned/core/launcher.h"
 #include "zoned/core/plan_json.h"
@@ -50,14 +51,15 @@ core::TreeFacts app_tree() {
 }
 
 base::Result<core::Planned> plan(const core::ZoneSpec& spec, const core::TreeFacts& tree,
-                                 const core::HostFacts& facts, bool ephemeral = false) {
+                                 const core::HostFacts& facts, bool ephemeral = false,
+                                 const resource::CgroupDriver* cgroups = nullptr) {
   return core::plan_zone({spec,
                           facts,
                           tree,
                           {589824},
                           "0123456789abcdef0123456789abcdef",
                           0,
-                          nullptr,
+                          cgroups,
                           ephemeral,
                           ephemeral,
                           false,
@@ -96,6 +98,25 @@ TEST_CASE("the plan of an os zone is the golden one") {
   auto planned = plan(spec, tree, host());
   REQUIRE(planned.ok());
   check_golden("os", planned->plan);
+}
+
+TEST_CASE("a zone with an init of its own gets controllers to divide, an app zone does not") {
+  FakeTree hierarchy;
+  hierarchy.put("cgroup.controllers", "cpu memory pids\n");
+  hierarchy.folder("zoned");
+  auto cgroups = resource::open_cgroups({hierarchy.path(""), {}}, "zoned");
+  REQUIRE(cgroups.ok());
+  core::ZoneSpec spec;
+  spec.name = "debian";
+  core::TreeFacts tree;
+  tree.init = "/sbin/init";
+  auto os = plan(spec, tree, host(), false, cgroups->get());
+  REQUIRE(os.ok());
+  CHECK(os->plan.cgroup.writes == (*cgroups)->plan_delegation());
+  CHECK(os->plan.cgroup.writes.size() == 1);
+  auto app = plan(app_spec(), app_tree(), host(), false, cgroups->get());
+  REQUIRE(app.ok());
+  CHECK(app->plan.cgroup.writes.empty());
 }
 
 TEST_CASE("the plan of an ephemeral zone is the golden one") {

@@ -67,6 +67,17 @@ TEST_CASE("a v2 zone has a payload and, once opened, an exec leaf") {
   CHECK(v2.driver->open_zone("web", "b").error().code == base::Code::kNotFound);
 }
 
+TEST_CASE("delegation passes the v2 controllers on to the zone's leaves, cpuset not") {
+  V2 v2;
+  REQUIRE(v2.driver->create_pool("web", {}).ok());
+  auto writes = v2.driver->plan_delegation();
+  CHECK(writes == std::vector<CgroupWrite>{
+                      {"cgroup", "cgroup.subtree_control", "+cpu +io +memory +pids", true}});
+  REQUIRE(v2.driver->create_zone("web", "os", writes, getuid(), getgid()).ok());
+  CHECK(v2.tree.get("zoned/web/os/cgroup.subtree_control") == "+cpu +io +memory +pids");
+  CHECK(V2("cpu memory").driver->plan_delegation()[0].value == "+cpu +memory");
+}
+
 TEST_CASE("a v2 zone that can't be made leaves nothing and an unknown pool is named") {
   V2 v2;
   REQUIRE(v2.driver->create_pool("web", {}).ok());
