@@ -7,8 +7,11 @@
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <linux/tc_act/tc_mirred.h>
+#include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 #include <limits>
 
 #include "netns/netlink.h"
@@ -78,12 +81,12 @@ Status create_ifb(Links& host, const std::string& name, uint32_t mtu) {
 
 // A filter that matches every frame: u32 with one key whose mask is 0.
 Request redirect_all(const Link& from, const Link& to) {
-  struct {
-    tc_u32_sel selector;
-    tc_u32_key key;
-  } match = {};
-  match.selector.flags = TC_U32_TERMINAL;
-  match.selector.nkeys = 1;
+  // The selector, then its keys: the kernel's struct ends in a flexible array.
+  std::array<char, sizeof(tc_u32_sel) + sizeof(tc_u32_key)> match = {};
+  tc_u32_sel selector = {};
+  selector.flags = TC_U32_TERMINAL;
+  selector.nkeys = 1;
+  memcpy(match.data(), &selector, sizeof selector);
   tc_mirred action = {};
   action.action = TC_ACT_STOLEN;
   action.eaction = TCA_EGRESS_REDIR;
@@ -94,7 +97,7 @@ Request redirect_all(const Link& from, const Link& to) {
   Request request("link '" + from.name + "': redirect to '" + to.name + "'", RTM_NEWTFILTER,
                   NLM_F_CREATE | NLM_F_EXCL, info);
   request.text(TCA_KIND, "u32").nest(TCA_OPTIONS);
-  request.put(TCA_U32_SEL, &match, sizeof match).nest(TCA_U32_ACT).nest(1);
+  request.put(TCA_U32_SEL, match.data(), match.size()).nest(TCA_U32_ACT).nest(1);
   request.text(TCA_ACT_KIND, "mirred").nest(TCA_ACT_OPTIONS);
   request.put(TCA_MIRRED_PARMS, &action, sizeof action).end().end().end();
   return std::move(request.end());
