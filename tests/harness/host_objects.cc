@@ -89,6 +89,14 @@ std::string command_of(pid_t pid) {
   return std::string(base::trim(slurp("/proc/" + std::to_string(pid) + "/comm")));
 }
 
+pid_t parent_of(pid_t pid) {
+  constexpr std::string_view kField = "PPid:\t";
+  for (const std::string& line :
+       base::split(slurp("/proc/" + std::to_string(pid) + "/status"), '\n'))
+    if (line.starts_with(kField)) return atoi(line.c_str() + kField.size());
+  return 0;
+}
+
 std::vector<std::string> sockets_below(const std::string& path) {
   std::vector<std::string> result;
   std::error_code error;

@@ -17,6 +17,7 @@ std::vector<std::string> mounts_below(const std::string& path);
 std::vector<pid_t> processes_naming(const std::string& path);
 // /proc/PID/comm (at most 15 bytes) without the newline; empty when the process is gone.
 std::string command_of(pid_t pid);
+pid_t parent_of(pid_t pid);  // 0: no such process
 // Sockets below path, as paths.
 std::vector<std::string> sockets_below(const std::string& path);
 

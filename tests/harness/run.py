@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
 """Runs Catch2 programs and counts their test cases; the engine of `make check`, `make test`, `make lab`.
 
-usage: run.py [--skips FILE] [--timeout SECONDS] PROGRAM...
+usage: run.py [--skips FILE] [--timeout SECONDS] PROGRAM[::TEST]...
 
-A PROGRAM is named after its last two path parts (root/cgroup). Programs of a folder `root` need root
+A TEST, which may start or end with `*`, is one of the program's, instead of all; give each of several
+with the program again, one after the other. A PROGRAM is named after its last two path parts (root/cgroup). Programs of a folder `root` need root
 and are checked for leaks: what exists on the host after them and did not before is a failed test.
 A skip fails unless a line of the skips file allows it here. The last line is
 `N passed, N failed, N skipped`.
 """
 import argparse
 import ctypes
+import fnmatch
 import os
 import signal
 import subprocess
@@ -30,11 +32,33 @@ def name_of(program):
     return "/".join(os.path.abspath(program).split("/")[-2:])
 
 
-def catch_pattern(test):
+def catch_spec(test):
     """The test's name as a Catch2 test spec: a comma or bracket would start another pattern."""
     for char in "\\,[":
         test = test.replace(char, "\\" + char)
-    return "'" + test.replace("'", "'\\''") + "'"
+    return test
+
+
+def catch_pattern(test):
+    return "'" + catch_spec(test).replace("'", "'\\''") + "'"
+
+
+def glob_of(test):
+    """The same as a pattern of fnmatch(7), in which only the stars at both ends are special."""
+    inner = test.strip("*").replace("[", "[[]").replace("?", "[?]").replace("*", "[*]")
+    return "*" * test.startswith("*") + inner + "*" * test.endswith("*")
+
+
+def grouped(words):
+    """[(program, [test, ...])], of PROGRAM[::TEST] words; no tests mean all."""
+    groups = []
+    for word in words:
+        program, chosen, test = word.partition("::")
+        if not (chosen and groups and groups[-1][0] == program and groups[-1][1]):
+            groups.append((program, []))
+        if chosen:
+            groups[-1][1].append(test)
+    return groups
 
 
 def failures_in(case):
@@ -92,11 +116,12 @@ class Runner:
         self.timeout = timeout
         self.passed = self.failed = self.skipped = 0
 
-    def execute(self, program, log_path, report_path):
+    def execute(self, program, tests, log_path, report_path):
         """Exit status of the program (negative: signal), or None after the time-out."""
         with open(log_path, "wb") as log:
             child = subprocess.Popen(
-                [program, "-r", "xml", "-o", report_path, "-d", "yes", "-w", "NoAssertions"],
+                [program, "-r", "xml", "-o", report_path, "-d", "yes", "-w", "NoAssertions"] +
+                ([",".join(map(catch_spec, tests))] if tests else []),
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         deadline = time.monotonic() + self.timeout
         while True:
@@ -131,7 +156,7 @@ class Runner:
             self.fail(program, test, ["skipped (%s), which %s does not allow here"
                                       % (reason, self.allowed.path)], True)
 
-    def run(self, program):
+    def run(self, program, tests=()):
         name = name_of(program)
         is_root_test = name.startswith("root/")
         if not os.access(program, os.X_OK):
@@ -149,7 +174,7 @@ class Runner:
 
         before = leaks.snapshot() if is_root_test else None
         start = time.monotonic()
-        status = self.execute(program, log_path, report_path)
+        status = self.execute(program, tests, log_path, report_path)
         seconds = time.monotonic() - start
         cases, unfinished = read_report(report_path)
         counts = (self.passed, self.failed, self.skipped)
@@ -161,6 +186,9 @@ class Runner:
             else:
                 self.passed += 1
         self.check_end(program, status, cases, unfinished, log_path)
+        for test in tests:
+            if not any(fnmatch.fnmatchcase(case[0], glob_of(test)) for case in cases):
+                self.fail(program, test, ["there is no such test, or it did not run"], False)
         if is_root_test:
             left = leaks.left_over(before)
             if left:
@@ -197,12 +225,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--skips", default=os.path.join(os.path.dirname(__file__), "../skips.txt"))
     parser.add_argument("--timeout", type=float, default=300, help="seconds for each program")
-    parser.add_argument("programs", nargs="+")
+    parser.add_argument("programs", nargs="+", metavar="PROGRAM[::TEST]")
     args = parser.parse_args()
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     runner = Runner(skips.Allowed(args.skips), args.timeout)
-    for program in args.programs:
-        runner.run(program)
+    for program, tests in grouped(args.programs):
+        runner.run(program, tests)
     print("%d passed, %d failed, %d skipped" % (runner.passed, runner.failed, runner.skipped))
     return 1 if runner.failed or not runner.passed else 0
 

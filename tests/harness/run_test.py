@@ -57,6 +57,17 @@ class RunnerTest(unittest.TestCase):
         self.assertIn("with: 1 == 2", out)
         self.assertIn("unit/a 'a\\, b'", out)
 
+    def test_chosen_tests_go_to_the_program_and_must_exist(self):
+        path = self.program("unit/a", self.report(GOOD, BAD.replace("false", "true")),
+                            end='echo "${*:9}" >"$0.asked"')
+        self.assertEqual(self.run_it(path + "::go*", path + "::a, b")[:2],
+                         (0, "2 passed, 0 failed, 0 skipped"))
+        with open(path + ".asked") as asked:
+            self.assertEqual(asked.read(), "go*,a\\, b\n")
+        status, last, out = self.run_it(path + "::good", path + "::gone*")
+        self.assertEqual((status, last), (1, "2 passed, 1 failed, 0 skipped"))
+        self.assertIn("unit/a: gone*", out)
+
     def test_a_case_without_assertions_fails(self):
         self.assertEqual(self.run_it(self.program("unit/a", self.report(EMPTY), status=1))[1],
                          "0 passed, 1 failed, 0 skipped")

@@ -124,6 +124,13 @@ pid_t Sandbox::daemon_pid() const {
 std::vector<pid_t> Sandbox::pids_of(const std::string& command) const {
   std::vector<pid_t> pids = processes_naming(root_);
   std::erase_if(pids, [&](pid_t pid) { return command_of(pid) != command; });
+  // A launcher is a fork of its keeper and looks like it.
+  std::vector<pid_t> forks;
+  for (pid_t pid : pids)
+    if (std::find(pids.begin(), pids.end(), parent_of(pid)) != pids.end()) forks.push_back(pid);
+  std::erase_if(pids, [&](pid_t pid) {
+    return std::find(forks.begin(), forks.end(), pid) != forks.end();
+  });
   return pids;
 }
 

@@ -207,6 +207,15 @@ size_t fds_of(pid_t pid) {
   return names.ok() ? names->size() : 0;
 }
 
+size_t pipes_of(pid_t pid) {
+  size_t count = 0;
+  std::error_code error;
+  for (fs::directory_iterator it("/proc/" + std::to_string(pid) + "/fd", error), end;
+       !error && it != end; it.increment(error))
+    if (fs::read_symlink(it->path(), error).string().starts_with("pipe:")) ++count;
+  return count;
+}
+
 uint64_t status_field(pid_t pid, const std::string& field) {
   for (const std::string& line :
        base::split(slurp("/proc/" + std::to_string(pid) + "/status"), '\n')) {

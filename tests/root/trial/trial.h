@@ -63,6 +63,7 @@ std::string gap_in(const std::string& text, size_t least);
 bool same_process(pid_t pid, uint64_t start_time);
 uint64_t start_time(pid_t pid);  // 0: no such process
 size_t fds_of(pid_t pid);
+size_t pipes_of(pid_t pid);  // of its descriptors, those that are pipes: outputs of app zones
 uint64_t rss_bytes(pid_t pid);
 uint64_t status_field(pid_t pid, const std::string& field);  // "voluntary_ctxt_switches"
 
