@@ -101,6 +101,7 @@ class Keeper {
   void on_exit(pid_t pid, const ExitStatus& status);
   void zone_ended(Zone& zone, const ExitStatus& status);
   base::Status watch_zone(Zone& zone);
+  void adopted_ended(const std::string& zone, const std::string& boot_id, unsigned attempt);
   void drain(const std::string& name);
   bool drain_once(Zone& zone);
   void close_output(Zone& zone);

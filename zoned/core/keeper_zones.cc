@@ -126,11 +126,24 @@ Status Keeper::watch_zone(Zone& zone) {
   return loop_->add(zone.pidfd.get(), EPOLLIN, [this, name](uint32_t) {
     Zone* ended = find(name);
     if (ended == nullptr) return;
-    // We may have become its parent as a subreaper's child; reap it in that case.
-    int status = 0;
-    pid_t reaped = waitpid(ended->record.pid, &status, WNOHANG);
-    zone_ended(*ended, reaped > 0 ? from_wait(status) : status_by_pidfd(ended->pidfd.get()));
+    loop_->remove(ended->pidfd.get());
+    adopted_ended(name, ended->record.boot_id, 0);
   });
+}
+
+// The kernel tells the status of somebody else's child once its parent, zoned or init, has reaped it.
+void Keeper::adopted_ended(const std::string& name, const std::string& boot_id, unsigned attempt) {
+  constexpr unsigned kAttempts = 20;
+  constexpr std::chrono::milliseconds kPause{10};
+  Zone* zone = find(name);
+  if (zone == nullptr || zone->record.boot_id != boot_id || zone->record.exited) return;
+  // We may have become its parent as a subreaper's child; reap it in that case.
+  int wait_status = 0;
+  pid_t reaped = waitpid(zone->record.pid, &wait_status, WNOHANG);
+  ExitStatus status = reaped > 0 ? from_wait(wait_status) : status_by_pidfd(zone->pidfd.get());
+  if (status.kind != ExitStatus::Kind::kUnknown || attempt == kAttempts)
+    return zone_ended(*zone, status);
+  loop_->after(kPause, [this, name, boot_id, attempt] { adopted_ended(name, boot_id, attempt + 1); });
 }
 
 void Keeper::drain(const std::string& name) {
