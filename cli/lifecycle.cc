@@ -128,16 +128,23 @@ base::Status install_zone(const Context& context, const std::string& name,
   TRY_AS(std::string absolute, absolute_source(source));
   TRY_AS(api::Client client, context.connect());
   bool bar = context.progress && !context.quiet && !context.json && isatty(STDERR_FILENO) != 0;
-  Progress progress(bar);
-  return client.call_more(
-      "Install", {{"name", name}, {"source", absolute}}, [&](const api::Reply& reply) {
-        auto done = std::max<int64_t>(int_of(reply.parameters, "done"), 0);
-        auto total = std::max<int64_t>(int_of(reply.parameters, "total"), 0);
-        if (reply.continues)
-          progress.show(shown(text_of(reply.parameters, "stage")), static_cast<uint64_t>(done),
-                        static_cast<uint64_t>(total));
-        return true;
-      });
+  json last;
+  {
+    Progress progress(bar);
+    TRY(client.call_more(
+        "Install", {{"name", name}, {"source", absolute}}, [&](const api::Reply& reply) {
+          auto done = std::max<int64_t>(int_of(reply.parameters, "done"), 0);
+          auto total = std::max<int64_t>(int_of(reply.parameters, "total"), 0);
+          if (reply.continues)
+            progress.show(shown(text_of(reply.parameters, "stage")), static_cast<uint64_t>(done),
+                          static_cast<uint64_t>(total));
+          else
+            last = reply.parameters;
+          return true;
+        }));
+  }
+  print_warnings(context, last);
+  return {};
 }
 
 base::Result<int> create(const Context& context, const Arguments& arguments) {

@@ -1,4 +1,7 @@
 // The life of a zone: its states, what each verb does in each, and what is seen from outside.
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
 #include <catch2/catch.hpp>
 
 #include <filesystem>
@@ -77,6 +80,17 @@ TEST_CASE("a zone is installed from an archive, compressed or not") {
     CHECK(box.zone_ok({"exec", "web", "--", "/bin/echo", "works"}) == "works\n");
     box.zone_ok({"delete", "-F", "web"});
   }
+}
+
+TEST_CASE("what an install leaves out is told") {
+  Sandbox box;
+  std::string tree = box.busybox_tree("with-devices");
+  auto install = [&](const std::string& name) {
+    return box.zone({"create", name, "--from", "dir:" + tree}).err;
+  };
+  CHECK(install("plain").empty());
+  REQUIRE(mknod((tree + "/dev/null").c_str(), S_IFCHR | 0666, makedev(1, 3)) == 0);
+  CHECK(install("web") == "zone: warning: device nodes in dev/ were left out\n");
 }
 
 TEST_CASE("a tree with an init makes an os zone, and it powers off cleanly") {

@@ -143,7 +143,8 @@ void Keeper::adopted_ended(const std::string& name, const std::string& boot_id, 
   ExitStatus status = reaped > 0 ? from_wait(wait_status) : status_by_pidfd(zone->pidfd.get());
   if (status.kind != ExitStatus::Kind::kUnknown || attempt == kAttempts)
     return zone_ended(*zone, status);
-  loop_->after(kPause, [this, name, boot_id, attempt] { adopted_ended(name, boot_id, attempt + 1); });
+  loop_->after(kPause,
+               [this, name, boot_id, attempt] { adopted_ended(name, boot_id, attempt + 1); });
 }
 
 void Keeper::drain(const std::string& name) {

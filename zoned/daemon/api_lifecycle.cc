@@ -68,9 +68,9 @@ void Api::install(Request request) {
         answer.next(
             {{"stage", progress.stage}, {"done", progress.done}, {"total", progress.total}});
       },
-      [answer](base::Status status) {
-        if (!status) return answer.fail(status.error());
-        answer.reply({{"stage", "done"}, {"done", 1}, {"total", 1}});
+      [answer](base::Result<std::vector<std::string>> warnings) {
+        if (!warnings) return answer.fail(warnings.error());
+        answer.reply({{"stage", "done"}, {"done", 1}, {"total", 1}, {"warnings", *warnings}});
       });
 }
 

@@ -4,10 +4,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <nlohmann/json.hpp>
+
 #include "base/files.h"
 #include "base/log.h"
 #include "base/strings.h"
 #include "zoned/core/install_finish.h"
+#include "zoned/core/keeper_protocol.h"
 #include "zoned/core/source.h"
 #include "zoned/daemon/fault.h"
 #include "zoned/daemon/install_launch.h"
@@ -44,7 +47,7 @@ Status Installer::check_installable(const Zone& zone) const {
 }
 
 void Installer::install(Zone* zone, const std::string& source, OnProgress on_progress,
-                        Callback done) {
+                        Installed done) {
   auto job = std::make_shared<Job>();
   job->zone = zone->name;
   job->pool = zone->spec.pool;
@@ -186,7 +189,7 @@ void Installer::succeed(const JobPtr& job) {
   zone->job = false;
   jobs_.erase(job->zone);
   parts_.events->emit(job->zone, "installed", file.source);
-  job->done({});
+  job->done(std::move(job->warnings));
   for (auto& cancel : job->cancels) cancel({});
 }
 
@@ -298,14 +301,17 @@ void Installer::in_child(const std::vector<int>& keep, std::function<Status()> w
     Status status = work();
     if (status) return 0;
     // A pipe holds a message of ours whole.
-    base::log_ignored("tell the daemon", base::write_all(out, status.error().message));
+    std::string text = core::to_text(core::error_to_json(status.error()));
+    base::log_ignored("tell the daemon", base::write_all(out, text));
     return 1;
   };
   auto shared = std::make_shared<Callback>(std::move(done));
   auto pid = parts_.children->run(kept, child, [read_end, shared](int status) {
     if (status == 0) return (*shared)({});
     auto text = base::read_fd(read_end->get(), 65536);
-    (*shared)(make_error(Code::kIo, text && !text->empty() ? *text : "the helper was killed"));
+    auto told = nlohmann::json::parse(text ? *text : "", nullptr, false);
+    if (!told.is_object()) return (*shared)(make_error(Code::kIo, "the helper was killed"));
+    (*shared)(core::error_from_json(told));
   });
   if (!pid) (*shared)(std::move(pid).error());
 }

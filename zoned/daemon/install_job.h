@@ -19,12 +19,13 @@ namespace zoned {
 class Installer {
  public:
   using OnProgress = std::function<void(const core::Progress&)>;
+  using Installed = std::function<void(base::Result<std::vector<std::string>> warnings)>;
 
   // program: zone-unpack.
   Installer(const Parts& parts, std::string program);
 
   // From configured or incomplete to installed; on failure incomplete is cleared again (configured).
-  void install(Zone* zone, const std::string& source, OnProgress on_progress, Callback done);
+  void install(Zone* zone, const std::string& source, OnProgress on_progress, Installed done);
   // Kills the install under way; done when the zone is configured again.
   void cancel(Zone* zone, Callback done);
   // Removes the tree: installed or incomplete to configured.

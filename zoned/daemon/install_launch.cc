@@ -170,6 +170,8 @@ void Installer::launch_ended(const JobPtr& job) {
         Code::kIo, "the job was killed (" + (line.empty() ? "its keeper has died" : line) + ")");
   else if (status->value != 0)
     job->error = core::job_error(status->value, job->texts[kErr]);
+  for (std::string& warning : core::job_warnings(job->texts[kErr]))
+    job->warnings.push_back(std::move(warning));
   clean_launch(job, 0);
 }
 

@@ -20,7 +20,8 @@ struct Installer::Job {
   core::Source source;
   std::string image;  // being built, empty otherwise
   OnProgress on_progress;
-  Callback done;
+  Installed done;
+  std::vector<std::string> warnings;
   std::vector<Callback> cancels;  // who asked for the end
   bool cancelled = false;
 
