@@ -7,6 +7,7 @@
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 #include <net/if.h>
+#include <poll.h>
 #include <sched.h>
 
 #include <algorithm>
@@ -51,6 +52,8 @@ Link link_of(const nlmsghdr* message) {
   link.mtu = attributes.value<uint32_t>(IFLA_MTU);
   link.master = attributes.value<uint32_t>(IFLA_MASTER);
   link.up = (parsed.info.ifi_flags & IFF_UP) != 0;
+  constexpr uint8_t kOperational = 6;  // IF_OPER_UP (linux/if.h, which clashes with net/if.h)
+  link.running = attributes.value<uint8_t>(IFLA_OPERSTATE) == kOperational;
   link.statistics = statistics_of(attributes);
   return link;
 }
@@ -162,7 +165,9 @@ Status Links::create_bridge(const std::string& name, uint32_t mtu, bool vlan_awa
                   ifinfomsg{});
   request.text(IFLA_IFNAME, name).u32(IFLA_MTU, mtu).nest(IFLA_LINKINFO);
   request.text(IFLA_INFO_KIND, "bridge").nest(IFLA_INFO_DATA);
-  request.u32(IFLA_BR_FORWARD_DELAY, 0).u8(IFLA_BR_VLAN_FILTERING, vlan_aware ? 1 : 0).end().end();
+  request.u32(IFLA_BR_FORWARD_DELAY, 0);
+  if (vlan_aware) request.u8(IFLA_BR_VLAN_FILTERING, 1);
+  request.end().end();
   TRY(send_one(socket_, std::move(request.or_there())));
   TRY_AS(Link link, find(name));
   if (link.kind != "bridge")
@@ -221,6 +226,17 @@ Status Links::set_up(const std::string& name, bool up) {
   Status status = send_one(socket_, change(name, up ? "set up" : "set down", info));
   if (!status) return no_link(std::move(status).error(), name);
   return {};
+}
+
+// From Linux 6.8 on the first look makes it so.
+Status Links::await_running(const std::string& name) {
+  constexpr int kTries = 1000;
+  for (int i = 0; i < kTries; ++i) {
+    TRY_AS(Link link, find(name));
+    if (link.running) return {};
+    poll(nullptr, 0, 1);
+  }
+  return make_error(Code::kTimeout, "link '" + name + "' does not come up");
 }
 
 Status Links::set_mtu(const std::string& name, uint32_t mtu) {

@@ -47,6 +47,7 @@ struct Link {
   uint32_t mtu = 0;
   uint32_t master = 0;  // index of the bridge; 0: none
   bool up = false;
+  bool running = false;  // up, and packets pass: the other end is up too
   LinkStatistics statistics;
 };
 
@@ -68,12 +69,12 @@ class Links {
   // A veth pair: host_name here, port.name in the namespace behind the descriptor, with MACs and
   // MTU; both down. kExists names which end clashes.
   base::Status create_veth(const PortPlan& port, int zone_netns);
-  // The zone's end, by a socket inside the zone's namespace: addresses (no duplicate address
-  // detection), up, routes, permanent neighbour entries of the gateways. Loopback up too.
-  base::Status configure_zone_end(const PortPlan& port);
-  // The host's end: gateway addresses, permanent neighbour entries and routes for the zone's
-  // addresses, forwarding for this link, the bridge; up last.
+  // The host's end: gateway addresses, the bridge, forwarding for this link, up, permanent neighbour
+  // entries and routes for the zone's addresses.
   base::Status configure_host_end(const PortPlan& port);
+  // After that the zone's end, by a socket inside the zone's namespace: addresses (no duplicate
+  // address detection), up, permanent neighbour entries of the gateways, routes. Loopback up too.
+  base::Status configure_zone_end(const PortPlan& port);
 
   // A bridge of ours with the MTU, VLAN-aware when vlan is wanted; up. Existing is success.
   base::Status create_bridge(const std::string& name, uint32_t mtu, bool vlan_aware);
@@ -83,6 +84,9 @@ class Links {
   base::Status detach(const std::string& name);
 
   base::Status set_up(const std::string& name, bool up);
+  // Until the link is `running`. The kernel does that a moment after the other end came up, and drops
+  // what is sent before: a zone's first connection would wait a second for TCP's second try.
+  base::Status await_running(const std::string& name);
   base::Status set_mtu(const std::string& name, uint32_t mtu);
   // Either end takes both. Absent is success.
   base::Status remove(const std::string& name);

@@ -129,8 +129,9 @@ bool publishes_loopback(const PortPlan& port) {
 
 Status make_ends(Links& host, const PortPlan& port, int zone_netns) {
   TRY_AS(Links zone, Links::open_in(zone_netns));
-  TRY(zone.configure_zone_end(port));
   TRY(host.configure_host_end(port));
+  TRY(zone.configure_zone_end(port));
+  TRY(host.await_running(port.host_name));
   if (port.receive_bits == 0 && port.send_bits == 0) return {};
   return set_caps(host, port.host_name, port.receive_bits, port.send_bits);
 }
@@ -180,7 +181,10 @@ Status Links::configure_host_end(const PortPlan& port) {
       end.neighbour(own.address, mac);
       end.route({own.address, own.address.bits()}, {}, false);
     }
-    if (has_ipv6(port)) TRY(forward_ipv6(port.host_name));
+    if (has_ipv6(port)) {
+      end.neighbour(link_local_of(mac), mac);
+      TRY(forward_ipv6(port.host_name));
+    }
   }
   return end.send(*this);
 }

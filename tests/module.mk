@@ -18,6 +18,8 @@ $(eval $(call unit_test,api,api base))
 $(eval $(call unit_test,cli,cli api base,-lutil))
 $(eval $(call unit_test,labels,labels base))
 $(eval $(call unit_test,resource,resource base))
+$(eval $(call unit_test,netns,netns base,-lnftables -lnl-3))
 $(eval $(call unit_test,daemon,daemon core netns resource labels api base,-lseccomp -lsystemd -lutil))
 $(eval $(call root_test,cgroup,resource))
+$(eval $(call root_test,netns,netns,-lnftables -lnl-3 -pthread))
 include tests/fuzz/module.mk
