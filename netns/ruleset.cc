@@ -184,10 +184,32 @@ std::string elements_text(const Instance& instance, const char* verb, const Elem
   return text;
 }
 
+// The kernel refuses intervals that overlap.
 std::string set_of(const std::vector<Prefix>& prefixes) {
   std::vector<std::string> texts;
-  for (const Prefix& prefix : prefixes) texts.push_back(prefix.text());
+  for (size_t i = 0; i < prefixes.size(); ++i) {
+    bool covered = false;
+    for (size_t j = 0; j < prefixes.size(); ++j)
+      covered = covered || (prefixes[j].overlaps(prefixes[i]) &&
+                            (prefixes[j].length < prefixes[i].length ||
+                             (prefixes[j].length == prefixes[i].length && j < i)));
+    if (!covered) texts.push_back(prefixes[i].text());
+  }
   return "{ " + base::join(texts, ", ") + " }";
+}
+
+std::vector<PortRange> joined(std::vector<PortRange> ports) {
+  std::sort(ports.begin(), ports.end(),
+            [](const PortRange& a, const PortRange& b) { return a.first < b.first; });
+  std::vector<PortRange> result;
+  for (const PortRange& range : ports) {
+    if (!result.empty() && range.first <= result.back().last + 1) {
+      result.back().last = std::max(result.back().last, range.last);
+    } else {
+      result.push_back(range);
+    }
+  }
+  return result;
 }
 
 // One rule may need two lines: ICMP and ICMPv6.
@@ -209,7 +231,7 @@ std::vector<std::string> matches_of(const FirewallRule& rule) {
     default: {
       std::string protocol(name_of(rule.protocol));
       if (rule.ports.empty()) return {addresses + "meta l4proto " + protocol + " "};
-      return {addresses + protocol + " dport { " + ports_text(rule.ports) + " } "};
+      return {addresses + protocol + " dport { " + ports_text(joined(rule.ports)) + " } "};
     }
   }
 }

@@ -1,0 +1,184 @@
+#include "netns/port.h"
+
+#include <catch2/catch.hpp>
+
+namespace {
+
+using netns::Address;
+using netns::FirewallRule;
+using netns::Instance;
+using netns::Network;
+using netns::PortPlan;
+using netns::PortRequest;
+using netns::Prefix;
+
+const Instance& instance() {
+  static const Instance kInstance("/tmp/one");
+  return kInstance;
+}
+
+Network network(const char* kind = "routed") {
+  auto parsed =
+      netns::parse_network("net", {{"kind", kind}, {"subnet", "10.1.0.0/16,fd00:1::/64"}});
+  REQUIRE(parsed.ok());
+  return *parsed;
+}
+
+PortRequest request() {
+  PortRequest result;
+  result.zone = "web";
+  result.addresses = {*Address::parse("10.1.0.2"), *Address::parse("fd00:1::2")};
+  return result;
+}
+
+PortPlan planned(const PortRequest& request, const Network& network) {
+  auto plan = netns::plan_port(request, network, instance());
+  if (!plan) FAIL(plan.error().message);
+  return *plan;
+}
+
+std::string refused(const std::function<void(PortRequest&)>& tweak, const char* kind = "routed") {
+  PortRequest bad = request();
+  tweak(bad);
+  auto plan = netns::plan_port(bad, network(kind), instance());
+  REQUIRE_FALSE(plan.ok());
+  return plan.error().message;
+}
+
+}  // namespace
+
+TEST_CASE("a port of a routed network has host addresses and the link's own gateways") {
+  PortPlan plan = planned(request(), network());
+  CHECK(plan.name == "net0");
+  CHECK(plan.host_name == instance().port_name("web", "net0"));
+  CHECK(plan.mtu == 1500);
+  CHECK(plan.addresses ==
+        std::vector<Prefix>{*Prefix::parse("10.1.0.2/32"), *Prefix::parse("fd00:1::2/128")});
+  CHECK(plan.gateways ==
+        std::vector<Address>{*Address::parse("169.254.1.1"), *Address::parse("fe80::1")});
+  CHECK(plan.host_addresses ==
+        std::vector<Prefix>{*Prefix::parse("169.254.1.1/32"), *Prefix::parse("fe80::1/64")});
+  CHECK(plan.mac != plan.host_mac);
+  CHECK(plan.protections == netns::Protections());
+  CHECK(planned(request(), network()) == plan);
+}
+
+TEST_CASE("a port of a bridge has the subnet's prefix and the network's gateway") {
+  auto lan = netns::parse_network(
+      "lan", {{"kind", "bridge"}, {"subnet", "10.1.0.0/16,fd00:1::/64"}, {"gateway", "10.1.0.1"}});
+  REQUIRE(lan.ok());
+  PortPlan plan = planned(request(), *lan);
+  CHECK(plan.addresses.front() == *Prefix::parse("10.1.0.2/16"));
+  CHECK(plan.gateways == std::vector<Address>{*Address::parse("10.1.0.1")});
+  CHECK(plan.host_addresses.empty());
+  CHECK(plan.bridge == instance().bridge_name("lan"));
+}
+
+TEST_CASE("protections are all on, and relaxed by name") {
+  auto some = netns::relaxed({"ip-nospoof", "restricted"});
+  REQUIRE(some.ok());
+  CHECK(some->mac_nospoof);
+  CHECK_FALSE(some->ip_nospoof);
+  CHECK_FALSE(some->restricted);
+  CHECK(netns::relaxed_names(*some) == std::vector<std::string>{"ip-nospoof", "restricted"});
+  CHECK(netns::relaxed_names(*netns::relaxed({})).empty());
+  auto wrong = netns::relaxed({"ip-nospof"});
+  REQUIRE_FALSE(wrong.ok());
+  CHECK(wrong.error().message == "unknown protection 'ip-nospof'");
+  CHECK(wrong.error().hint == "did you mean 'ip-nospoof'?");
+}
+
+TEST_CASE("errors of a port name the setting") {
+  CHECK(refused([](PortRequest& r) {
+          r.name = "much-too-long-name";
+        }).starts_with("name: interface name 'much-too-long-name' is too long: 18 bytes"));
+  CHECK(refused([](PortRequest& r) { r.name = "lo"; }) == "name: 'lo' is taken by the kernel");
+  CHECK(refused([](PortRequest& r) { r.mac = "01:00:00:00:00:01"; }) ==
+        "mac: '01:00:00:00:00:01' is a multicast address");
+  CHECK(refused([](PortRequest& r) { r.mtu = 9000; }) ==
+        "mtu: 9000 is more than the 1500 of network 'net'");
+  CHECK(refused([](PortRequest& r) { r.mtu = 1000; }) ==
+        "mtu: 1000 is too small for IPv6, which needs 1280");
+  CHECK(refused([](PortRequest& r) { r.addresses = {*Address::parse("10.2.0.1")}; }) ==
+        "address 10.2.0.1 is outside of network 'net' (10.1.0.0/16, fd00:1::/64)");
+  CHECK(refused([](PortRequest& r) { r.addresses.push_back(r.addresses.front()); }) ==
+        "address 10.1.0.2 is given twice");
+  CHECK(refused([](PortRequest& r) { r.addresses.clear(); }) ==
+        "address: network 'net' needs at least one");
+  CHECK(refused([](PortRequest& r) { r.receive_bits = 100; }) ==
+        "receive cap: 100 is not in 8000..400000000000");
+  CHECK(refused([](PortRequest& r) { r.allowed = {*Prefix::parse("10.9.0.1/16")}; }) ==
+        "allowed address 10.9.0.1/16 has bits set after its prefix");
+  CHECK(refused([](PortRequest& r) {
+          r.routes = {{*Prefix::parse("10.9.0.0/16"), *Address::parse("fe80::1")}};
+        }) == "route 10.9.0.0/16: gateway fe80::1 is of the other family");
+  CHECK(refused([](PortRequest& r) { r.publish = {*netns::parse_publish("80:80")}; }, "isolated") ==
+        "publish 80:80: network 'net' is isolated from the host");
+  CHECK(refused([](PortRequest& r) {
+          r.publish = {*netns::parse_publish("80:80"), *netns::parse_publish("192.0.2.1:80:81")};
+        }) == "publish 192.0.2.1:80:81: clashes with 80:80");
+  CHECK(refused([](PortRequest& r) { r.firewall.in = netns::Action::kDrop; }, "bridge")
+            .starts_with("firewall: network 'net' is of kind bridge"));
+  CHECK(refused([](PortRequest& r) {
+          FirewallRule rule;
+          rule.ports = {{80, 80}};
+          r.firewall.rules = {{}, rule};
+        }) == "firewall rule 2: ports: protocol any has none");
+  CHECK(refused([](PortRequest& r) { r.kind = netns::PortKind::kTap; }) ==
+        "only ports of kind veth are there yet");
+}
+
+TEST_CASE("an allowed address inside another one is left out: sets take no nested intervals") {
+  PortRequest nested = request();
+  nested.allowed = {*Prefix::parse("10.7.1.0/24"), *Prefix::parse("10.7.0.0/16"),
+                    *Prefix::parse("10.7.0.0/16"), *Prefix::parse("10.8.0.1")};
+  CHECK(planned(nested, network()).allowed ==
+        std::vector<Prefix>{*Prefix::parse("10.7.0.0/16"), *Prefix::parse("10.8.0.1/32")});
+}
+
+TEST_CASE("ports may not share an address, a MAC of one network, or a published port") {
+  PortPlan a = planned(request(), network());
+  PortRequest other = request();
+  other.zone = "db";
+  other.addresses = {*Address::parse("10.1.0.3")};
+  PortPlan b = planned(other, network());
+  auto check = [&] { return netns::check_ports({{"zone 'web'", &a}, {"zone 'db'", &b}}); };
+  CHECK(check().ok());
+  b.addresses = a.addresses;
+  CHECK(check().error().message == "zone 'db': address 10.1.0.2 belongs to zone 'web'");
+  b = planned(other, network());
+  b.mac = a.mac;
+  CHECK(check().error().message == "zone 'db': mac " + a.mac + " belongs to zone 'web'");
+  b.network = "elsewhere";
+  CHECK(check().ok());
+  a.publish = {*netns::parse_publish("8080:80")};
+  b.publish = {*netns::parse_publish("127.0.0.1:8080:81")};
+  CHECK(check().error().message ==
+        "zone 'db': the published 127.0.0.1:8080:81 belongs to zone 'web' (8080:80)");
+  b.publish = {*netns::parse_publish("127.0.0.1:8080:81/udp")};
+  CHECK(check().ok());
+}
+
+TEST_CASE("words of a firewall are parsed strictly") {
+  CHECK(netns::ports_text(*netns::parse_ports("80, 8000-8010")) == "80,8000-8010");
+  for (const char* text : {"", "0", "65536", "80-", "-80", "90-80", "80,", "http"})
+    CHECK_FALSE(netns::parse_ports(text).ok());
+  CHECK(netns::parse_action("dorp").error().hint == "did you mean 'drop'?");
+  CHECK(netns::parse_direction("in").ok());
+  CHECK(netns::parse_protocol("sctp").error().message == "unknown protocol 'sctp'");
+  FirewallRule mixed;
+  mixed.from = {*Prefix::parse("10.0.0.0/8")};
+  mixed.to = {*Prefix::parse("fd00::/8")};
+  CHECK_FALSE(netns::check(mixed).ok());
+}
+
+TEST_CASE("publications are parsed strictly and give their text back") {
+  for (const char* text :
+       {"8080:80", "127.0.0.1:8080:80", "[fd00::1]:8080:80/udp", "53:53/udp", "[::]:80:80"})
+    CHECK(netns::publish_text(*netns::parse_publish(text)) == text);
+  CHECK(netns::parse_publish("80:80/tcp").ok());
+  for (const char* text :
+       {"", "80", ":80", "80:", "0:80", "80:65536", "fd00::1:80:80", "[10.0.0.1]:80:80",
+        "[::1]:80:80", "80:80/icmp", "80:80/", "x:80:80", "224.0.0.1:80:80", "1:2:3:4"})
+    CHECK_FALSE(netns::parse_publish(text).ok());
+}
