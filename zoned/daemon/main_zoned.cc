@@ -172,8 +172,13 @@ Status upgrade(const std::string& root) {
   if (!socket)
     return make_error(Code::kState, "no zoned answers on " + base::quoted(paths.run, 400),
                       "start it; a daemon that starts is the installed one");
+  pollfd old_program = {socket->get(), POLLRDHUP, 0};
   api::Client client(*std::move(socket));
   TRY(client.call("Upgrade", nlohmann::json::object()));
+  // Until it has gone, the old program answers as the new one will.
+  constexpr int kPatienceMs = 10000;
+  if (poll(&old_program, 1, kPatienceMs) != 1)
+    return make_error(Code::kTimeout, "the old zoned does not end");
   constexpr int kAttempts = 1000;
   constexpr timespec kPause = {0, 10000000};
   for (int i = 0; i < kAttempts; ++i) {
