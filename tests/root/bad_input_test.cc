@@ -7,6 +7,7 @@
 #include "base/files.h"
 #include "tests/harness/host_objects.h"
 #include "tests/harness/shell.h"
+#include "tests/harness/skip.h"
 
 namespace {
 
@@ -183,6 +184,8 @@ TEST_CASE("a full disk fails the install with the cause, and what was written is
       box.zone({"create", "web", "--set", kSleeper, "--from", "dir:" + box.root() + "/tree"});
   INFO(output.err);
   CHECK(output.status == 1);
+  if (output.err.find("can't be mounted with shifted ids") != std::string::npos)
+    SKIP_TEST("no shifted ids on tmpfs");
   CHECK_THAT(output.err, Catch::Contains("no space left"));
   CHECK(box.zone_ok({"list", "--json"}) == "[]\n");
   shell_ok(box, "rm $R/tree/large");

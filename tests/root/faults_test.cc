@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "base/strings.h"
+#include "tests/harness/rounds.h"
 #include "tests/harness/sandbox.h"
 #include "tests/root/trial/trial.h"
 
@@ -126,7 +127,7 @@ TEST_CASE("zoned killed at any step of a verb leaves the old or the new state an
   auto points = bench.points();
   REQUIRE(points.size() > 20);
   bench.begin();
-  for (size_t round = 0, n = trial::times(1, 10); round < n; ++round) {
+  for (size_t round = 0, n = harness::rounds(1, 10); round < n; ++round) {
     for (const std::string& point : points) {
       INFO("fault point " << point);
       const Verb& verb = verb_of(point);
@@ -181,6 +182,6 @@ TEST_CASE(
       CHECK(old_or_new(verb, state));
       bench.finish(verb);
     }
-    if (trial::times(0, 1) == 0) break;
+    if (!harness::soaking()) break;
   }
 }

@@ -1,5 +1,5 @@
 // kill -9 of zoned while everything is going on: zones never notice, what was in flight arrives, and
-// nothing is left behind. Counts: ../trial/trial.h, times().
+// nothing is left behind. Counts: ../harness/rounds.h.
 #include <sys/types.h>
 
 #include <atomic>
@@ -11,6 +11,7 @@
 #include "base/files.h"
 #include "base/strings.h"
 #include "base/unix_socket.h"
+#include "tests/harness/rounds.h"
 #include "tests/harness/sandbox.h"
 #include "tests/root/trial/trial.h"
 #include "zoned/api/client.h"
@@ -178,7 +179,7 @@ TEST_CASE("zones, exec and run survive kill -9 of zoned at random times under ch
     Churn churn(box, tree, &flights);
     std::mt19937 random(20261121);  // NOLINT(cert-msc51-cpp): the same order in every run
     std::uniform_int_distribution<int> alive_ms(0, 250);
-    for (size_t i = 0, n = trial::times(100, 1000); i < n; ++i) {
+    for (size_t i = 0, n = harness::rounds(100, 1000); i < n; ++i) {
       harness::sleep_for(milliseconds(alive_ms(random)));
       Clock::time_point before = Clock::now();
       box.kill_daemon();
@@ -191,8 +192,10 @@ TEST_CASE("zones, exec and run survive kill -9 of zoned at random times under ch
   UNSCOPED_INFO("slowest recovery: " << slowest.count() << " ms");
   CHECK(slowest < std::chrono::seconds(2));
   size_t execs = check_flights(flights.exec, kills), runs = check_flights(flights.run, kills);
-  CHECK(execs > kills.size() / 20);
-  CHECK(runs > kills.size() / 20);
+  // A few kills may all fall between them.
+  constexpr size_t kEnough = 20;
+  CHECK((execs > kills.size() / 20 || kills.size() < kEnough));
+  CHECK((runs > kills.size() / 20 || kills.size() < kEnough));
   check_steady(box, steady);
   remove_churned(box);
   CHECK(trial::settle_to(box, held, std::chrono::seconds(10)) == "");
@@ -220,7 +223,7 @@ TEST_CASE("an upgrade in place loses no zone, no output and nothing in flight") 
   harness::sleep_for(milliseconds(200));
   auto held = trial::census(box);
 
-  for (size_t i = 0, n = trial::times(10, 100); i < n; ++i) {
+  for (size_t i = 0, n = harness::rounds(10, 100); i < n; ++i) {
     std::vector<trial::Ran> in_flight(3);
     std::vector<std::thread> threads;
     for (trial::Ran& ran : in_flight)
@@ -318,7 +321,7 @@ TEST_CASE("create, boot, halt and delete over and over leave nothing and take no
     for (pid_t pid : box.keeper_pids()) sum += trial::rss_bytes(pid);
     return sum;
   };
-  for (size_t i = 0, n = kWarm + trial::times(100, 10000); i < n; ++i) {
+  for (size_t i = 0, n = kWarm + harness::rounds(100, 10000); i < n; ++i) {
     std::string name = "zone-" + std::to_string(i);
     trial::make_zone(box, name, tree, {R"(command=["/bin/sleep","1000"])"});
     box.zone_ok({"halt", name});

@@ -8,6 +8,7 @@
 
 #include "base/files.h"
 #include "base/strings.h"
+#include "tests/harness/rounds.h"
 #include "tests/harness/sandbox.h"
 #include "tests/root/trial/trial.h"
 
@@ -53,7 +54,7 @@ void show(const char* what, double measured, double entitled) {
   printf("%s: measured %.1f %%, entitled %.1f %%\n", what, measured, entitled);
 }
 
-milliseconds measure_time() { return milliseconds(trial::times(4000, 20000)); }
+milliseconds measure_time() { return milliseconds(harness::soaking() ? 20000 : 4000); }
 
 std::string text_of(const std::string& path) {
   auto text = base::read_file(AT_FDCWD, path);
@@ -211,7 +212,8 @@ TEST_CASE("a fork bomb meets its limit, and neither the API nor a neighbour feel
   box.zone_ok({"halt", "bomb"});
 }
 
-TEST_CASE("idle zones wake neither zoned nor keepers and cost a keeper one descriptor each and no pty") {
+TEST_CASE(
+    "idle zones wake neither zoned nor keepers and cost a keeper one descriptor each and no pty") {
   Sandbox box;
   std::string tree = trial::small_tree(box);
   std::vector<pid_t> pids = box.keeper_pids();
@@ -219,7 +221,7 @@ TEST_CASE("idle zones wake neither zoned nor keepers and cost a keeper one descr
   auto count_ptys = [] { return std::stoul(text_of("/proc/sys/kernel/pty/nr")); };
   for (pid_t keeper : pids) fds += trial::fds_of(keeper);
   ptys = count_ptys();
-  size_t zones = trial::times(20, 200);
+  size_t zones = harness::rounds(20, 200);
   for (size_t i = 0; i < zones; ++i)
     trial::make_zone(box, "idle-" + std::to_string(i), tree, {kSleep});
   // The last launcher, a fork of its keeper, may still be there.

@@ -2,9 +2,9 @@
 #include <sys/stat.h>
 
 #include <catch2/catch.hpp>
-#include <cstdlib>
 
 #include "base/strings.h"
+#include "tests/harness/rounds.h"
 #include "tests/harness/shell.h"
 
 namespace {
@@ -114,7 +114,7 @@ size_t resident_kib(const Sandbox& box) {
 
 TEST_CASE("output without end costs the daemon and the keepers no memory") {
   Sandbox box;
-  const std::string bytes = getenv("ZONED_SOAK") != nullptr ? "1073741824" : "67108864";
+  const std::string bytes = std::to_string(harness::rounds(64, 1024) << 20);
   const auto patience = std::chrono::minutes(5);
   harness::boot_script(box, "idle", "sleep 1000");
   CHECK(box.keeper_pids().size() >= 1);

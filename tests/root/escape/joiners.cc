@@ -1,9 +1,9 @@
 // Rows 1, 2, 4 and 11: what joins a zone, as the zone may see and touch it.
 #include <catch2/catch.hpp>
-#include <cstdlib>
 
 #include "base/files.h"
 #include "base/strings.h"
+#include "tests/harness/rounds.h"
 #include "tests/harness/shell.h"
 
 namespace {
@@ -12,7 +12,7 @@ using harness::Sandbox;
 using harness::shell;
 using harness::shell_ok;
 
-int rounds() { return getenv("ZONED_SOAK") != nullptr ? 1200 : 200; }
+std::string rounds() { return std::to_string(harness::rounds(200, 1200)); }
 
 const char* const kHelpers = "sha256sum $B/zoned $B/zone $B/zone-keeper $B/zone-init";
 
@@ -38,8 +38,8 @@ std::string hunt(Sandbox& box, const std::string& mode, const std::string& secon
 TEST_CASE("programs that join a zone can't be overwritten from inside") {
   Sandbox box;
   const std::string before = shell_ok(box, kHelpers);
-  std::string found = hunt(box, "exe", getenv("ZONED_SOAK") != nullptr ? "60" : "8",
-                           "i=0; while [ $i -lt " + std::to_string(rounds()) +
+  std::string found = hunt(box, "exe", harness::soaking() ? "60" : "8",
+                           "i=0; while [ $i -lt " + rounds() +
                                " ]; do i=$((i+1)); $Z exec web -- /bin/true; "
                                "[ $((i%10)) != 0 ] || $Z exec web -- /bin/mirror || :; done");
   INFO(found);
@@ -51,8 +51,8 @@ TEST_CASE("programs that join a zone can't be overwritten from inside") {
 
 TEST_CASE("a tracer inside a zone gets hold of no process before it is the zone's") {
   Sandbox box;
-  std::string found = hunt(box, "ptrace", getenv("ZONED_SOAK") != nullptr ? "60" : "6",
-                           "i=0; while [ $i -lt " + std::to_string(rounds()) +
+  std::string found = hunt(box, "ptrace", harness::soaking() ? "60" : "6",
+                           "i=0; while [ $i -lt " + rounds() +
                                " ]; do i=$((i+1)); $Z exec web -- /bin/sleep 0.005; done");
   INFO(found);
   CHECK_THAT(found, Catch::Contains("foreign=0"));

@@ -5,6 +5,7 @@
 
 #include "base/files.h"
 #include "base/unix_socket.h"
+#include "tests/harness/rounds.h"
 #include "tests/harness/sandbox.h"
 #include "tests/root/trial/trial.h"
 #include "zoned/api/client.h"
@@ -66,11 +67,11 @@ TEST_CASE("slow, silent and rude clients neither delay the others nor fill zoned
   size_t fds = trial::fds_of(daemon);
 
   std::vector<base::UniqueFd> clients;
-  for (size_t i = 0, n = trial::times(200, 1000); i < n; ++i)
+  for (size_t i = 0, n = harness::rounds(200, 1000); i < n; ++i)
     clients.push_back(rude_client(box, i));
 
   std::vector<milliseconds> latencies;
-  for (size_t i = 0, n = trial::times(300, 3000); i < n; ++i) {
+  for (size_t i = 0, n = harness::rounds(300, 3000); i < n; ++i) {
     auto before = Clock::now();
     auto reply = trial::call(box, "List", {{"names", nlohmann::json::array()}});
     INFO((reply.ok() ? "" : reply.error().message));

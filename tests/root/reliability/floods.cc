@@ -6,6 +6,7 @@
 
 #include "base/files.h"
 #include "base/strings.h"
+#include "tests/harness/rounds.h"
 #include "tests/harness/sandbox.h"
 #include "tests/root/trial/trial.h"
 
@@ -72,13 +73,13 @@ TEST_CASE("a flood of output takes no memory of zoned and no time of a neighbour
   std::string tree = trial::small_tree(box);
   trial::make_zone(box, "calm", tree, {R"(command=["/bin/sleep","1000"])"});
   MemoryWatch memory(box);
-  size_t mebibytes = trial::times(200, 10240);
+  size_t mebibytes = harness::rounds(200, 10240);
   trial::make_zone(box, "flood", tree,
                    {trial::shell_command("dd if=/dev/zero bs=65536 count=" +
                                          std::to_string(mebibytes * 16) + " 2>/dev/null")});
   std::vector<milliseconds> latencies;
   std::string state = "running";
-  auto deadline = Clock::now() + std::chrono::seconds(trial::times(60, 3600));
+  auto deadline = Clock::now() + std::chrono::seconds(harness::soaking() ? 3600 : 60);
   while (state != "installed" && Clock::now() < deadline) {
     trial::Ran ran =
         trial::run({box.program("zone"), "--root", box.root(), "exec", "calm", "--", "/bin/true"});
@@ -101,7 +102,7 @@ TEST_CASE("output of exec that nobody reads takes no memory of zoned") {
   MemoryWatch memory(box);
   std::string line = "exec '" + box.program("zone") + "' --root '" + box.root() +
                      "' exec chatty -- /bin/dd if=/dev/zero bs=65536 count=" +
-                     std::to_string(trial::times(200, 10240) * 16) + " 2>/dev/null | wc -c";
+                     std::to_string(harness::rounds(200, 10240) * 16) + " 2>/dev/null | wc -c";
   trial::Ran ran;
   std::atomic<bool> done = false;
   std::thread thread([&] {
@@ -113,13 +114,13 @@ TEST_CASE("output of exec that nobody reads takes no memory of zoned") {
     harness::sleep_for(milliseconds(20));
   }
   thread.join();
-  CHECK(base::trim(ran.out) == std::to_string(trial::times(200, 10240) << 20));
+  CHECK(base::trim(ran.out) == std::to_string(harness::rounds(200, 10240) << 20));
   CHECK(memory.growth() < kGrowth);
 }
 
 TEST_CASE("no orphan stays a zombie for a second") {
   Sandbox box;
-  size_t orphans = trial::times(20000, 1000000);
+  size_t orphans = harness::rounds(20000, 1000000);
   // Each round leaves one: the subshell in between ends at once.
   std::string script = "i=0; while [ $i -lt " + std::to_string(orphans) +
                        " ]; do ( : & ); i=$((i+1)); done; echo all; sleep 1000";
@@ -127,7 +128,7 @@ TEST_CASE("no orphan stays a zombie for a second") {
   pid_t init = trial::pid_of(box, "orphans");
   Zombies zombies;
   bool done = false;
-  auto deadline = Clock::now() + std::chrono::seconds(trial::times(80, 7200));
+  auto deadline = Clock::now() + std::chrono::seconds(harness::soaking() ? 7200 : 80);
   for (unsigned i = 0; !done && Clock::now() < deadline; ++i) {
     zombies.look(init);
     if (i % 20 == 0) done = box.zone_ok({"logs", "orphans"}) == "all\n";

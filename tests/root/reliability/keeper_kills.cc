@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "base/strings.h"
+#include "tests/harness/rounds.h"
 #include "tests/harness/sandbox.h"
 #include "tests/root/trial/trial.h"
 
@@ -67,7 +68,7 @@ TEST_CASE("zones outlive kill -9 of each zone-keeper and of zoned, and no line i
   size_t outputs = trial::pipes_of(box.daemon_pid());
   REQUIRE(outputs >= kZones);
   REQUIRE(count >= 1);
-  for (size_t i = 0, n = trial::times(20, 200); i < n; ++i) {
+  for (size_t i = 0, n = harness::rounds(20, 200); i < n; ++i) {
     auto keepers = box.keeper_pids();
     REQUIRE(keepers.size() == count);
     pid_t victim = keepers.at(i % count);
@@ -107,7 +108,7 @@ TEST_CASE("after kill -9 of zoned and all keepers at once each zone is adopted o
   trial::make_zone(box, "writer", tree, {trial::numbering_command()});
   pid_t still = trial::pid_of(box, "still");
   uint64_t started = trial::start_time(still);
-  for (size_t i = 0, n = trial::times(5, 50); i < n; ++i) {
+  for (size_t i = 0, n = harness::rounds(5, 50); i < n; ++i) {
     auto keepers = box.keeper_pids();
     box.kill_daemon();
     for (pid_t keeper : keepers) REQUIRE(harness::kill_and_wait(keeper).ok());

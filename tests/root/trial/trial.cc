@@ -48,11 +48,6 @@ bool take(int fd, std::string* text) {
 
 }  // namespace
 
-size_t times(size_t usual, size_t soak) {
-  const char* set = getenv("ZONED_SOAK");
-  return set != nullptr && std::string_view(set) == "1" ? soak : usual;
-}
-
 std::string small_tree(const harness::Sandbox& box, const std::string& name, bool init) {
   std::string path = box.root() + "/" + name;
   auto program = base::read_file(AT_FDCWD, "/bin/busybox", 16 << 20);

@@ -1,4 +1,4 @@
-// What the long trials share: how often to try, programs with the times of their output, counting what
+// What the long trials share: programs with the times of their output, counting what
 // an instance holds on the host, its state files, and figures of latency. Everything but the
 // functions marked (fails) may be used from several threads: Catch2 2 is not thread-safe.
 #pragma once
@@ -21,9 +21,6 @@ namespace trial {
 
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
-
-// `soak` when the environment has ZONED_SOAK=1 (make soak), else `usual`.
-size_t times(size_t usual, size_t soak);
 
 // A busybox tree with the few commands that trials use: installed in milliseconds. With init, a tree
 // whose /sbin/init is busybox's, with a shell on the console. Returns the path. (fails)

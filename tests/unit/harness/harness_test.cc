@@ -11,6 +11,7 @@
 #include "tests/harness/busybox_tree.h"
 #include "tests/harness/current_test.h"
 #include "tests/harness/host_objects.h"
+#include "tests/harness/rounds.h"
 #include "tests/harness/sandbox.h"
 
 namespace {
@@ -70,4 +71,20 @@ TEST_CASE("a process that names a folder is found") {
 TEST_CASE("the fixture knows its test case") {
   CHECK(harness::current_test_name() == "the fixture knows its test case");
   CHECK_FALSE(harness::current_test_failed());
+}
+
+TEST_CASE("rounds are as many as usual, a part of that on a slow machine, never none") {
+  unsetenv("ZONED_SOAK");
+  unsetenv("ZONED_ROUNDS");
+  CHECK(harness::rounds(100, 1000) == 100);
+  setenv("ZONED_ROUNDS", "10", 1);
+  CHECK(harness::rounds(100, 1000) == 10);
+  CHECK(harness::rounds(5, 1000) == 1);
+  setenv("ZONED_ROUNDS", "0", 1);
+  CHECK(harness::rounds(100, 1000) == 100);
+  unsetenv("ZONED_ROUNDS");
+  setenv("ZONED_SOAK", "1", 1);
+  CHECK(harness::rounds(100, 1000) == 1000);
+  CHECK(harness::soaking());
+  unsetenv("ZONED_SOAK");
 }
