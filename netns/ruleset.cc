@@ -46,6 +46,7 @@ class PortElements {
 
   void collect() {
     member("ports");
+    member("entry", port_.packets == 0 ? " : goto from_port" : " : goto from_limited_port");
     sources();
     protections();
     place();

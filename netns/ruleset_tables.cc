@@ -27,6 +27,7 @@ std::string filled(std::string_view text, const Instance& instance) {
 constexpr std::string_view kSourceSets = R"(
   counter unknown { }
   set ports { type ifname; }
+  map entry { type ifname : verdict; }
   set mac_ok { type ifname . ether_addr; }
   set ip4_ok { type ifname . ipv4_addr; }
   set ip6_ok { type ifname . ipv6_addr; }
@@ -49,6 +50,10 @@ constexpr std::string_view kSourceSets = R"(
 // 28 bytes into the message (RFC 2131). A fragment may hide what it carries, and neither neighbour
 // discovery (RFC 6980) nor DHCPv6 needs fragments: none from or to link-local addresses.
 constexpr std::string_view kSourceChains = R"(
+  chain from_limited_port {
+    iifname @rate_limit iifname @rate drop
+    goto from_port
+  }
   chain from_ip4 {
     udp sport 67 iifname @dhcp_nospoof drop
     udp dport 67 iifname . @th,288,48 != @chaddr_ok iifname @dhcp_nospoof drop
@@ -101,8 +106,10 @@ constexpr std::string_view kInetSources = R"(
   chain prerouting {
     type filter hook prerouting priority -450; policy accept;
     iifname != "$P*" accept
-    iifname != @ports counter name unknown drop
-    iifname @rate_limit iifname @rate drop
+    iifname vmap @entry
+    counter name unknown drop
+  }
+  chain from_port {
     iifname . ether saddr != @mac_ok iifname @mac_nospoof drop
     ip daddr 127.0.0.0/8 goto deny_from
     meta protocol vmap { ip : jump from_ip4, ip6 : jump from_ip6 }
@@ -111,19 +118,19 @@ constexpr std::string_view kInetSources = R"(
   }
 )";
 
+// A domain's chain lets pass to its members, which are known ports.
 constexpr std::string_view kInetForward = R"(
   chain forward {
     type filter hook forward priority 0; policy accept;
     iifname != "$P*" oifname != "$P*" accept
-    iifname "$P*" iifname vmap @domain
-    oifname "$P*" jump to_port
+    iifname vmap @domain
+    iifname != "$P*" jump to_port
     ct state established,related accept
     iifname vmap @firewall_out
     oifname vmap @firewall_in
   }
   chain to_port {
     oifname != @ports counter name unknown drop
-    iifname "$P*" return
     oifname @isolated goto deny_to
     oifname != @nat return
     ct state established,related return
@@ -222,8 +229,10 @@ constexpr std::string_view kBridge = R"(
   chain prerouting {
     type filter hook prerouting priority -450; policy accept;
     iifname != "$P*" accept
-    iifname != @ports counter name unknown drop
-    iifname @rate_limit iifname @rate drop
+    iifname vmap @entry
+    counter name unknown drop
+  }
+  chain from_port {
     iifname . ether saddr != @mac_ok iifname @mac_nospoof drop
     ether type != { ip, ip6, arp } iifname @restricted drop
     ether type vmap { ip : jump from_ip4, ip6 : jump from_ip6, arp : jump from_arp }

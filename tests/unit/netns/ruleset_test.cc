@@ -75,6 +75,7 @@ add element inet TABLE chaddr_ok { "PORT" . 0x020000000001 }
 add element inet TABLE denied { "PORT" }
 add element inet TABLE denied_in { "PORT" }
 add element inet TABLE domain { "PORT" : jump d_web_0 }
+add element inet TABLE entry { "PORT" : goto from_limited_port }
 add element inet TABLE ip4_ok { "PORT" . 10.1.0.2 }
 add element inet TABLE ip6_ok { "PORT" . fe80::ff:fe00:1 }
 add element inet TABLE ip_nospoof { "PORT" }
