@@ -335,15 +335,18 @@ bool ping(int netns, const Address& to) {
   uint16_t check = static_cast<uint16_t>(~sum);
   echo[2] = static_cast<unsigned char>(check >> 8);
   echo[3] = static_cast<unsigned char>(check);
-  if (sendto(fd.get(), echo, sizeof echo, 0, name.get(), name.size) < 0) return false;
-  auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(500);
-  while (std::chrono::steady_clock::now() < deadline) {
-    if (!ready(fd.get(), POLLIN, std::chrono::milliseconds(500))) return false;
-    unsigned char answer[1500];
-    ssize_t got = recv(fd.get(), answer, sizeof answer, 0);
-    size_t at = to.is_v4() ? 20 : 0;
-    unsigned char wanted = to.is_v4() ? 0 : 129;
-    if (got > static_cast<ssize_t>(at) && answer[at] == wanted) return true;
+  // Several tries: the kernel's work queues may still be busy with a new link.
+  for (int i = 0; i < 5; ++i) {
+    if (sendto(fd.get(), echo, sizeof echo, 0, name.get(), name.size) < 0) return false;
+    auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(100);
+    while (std::chrono::steady_clock::now() < deadline) {
+      if (!ready(fd.get(), POLLIN, std::chrono::milliseconds(100))) break;
+      unsigned char answer[1500];
+      ssize_t got = recv(fd.get(), answer, sizeof answer, 0);
+      size_t at = to.is_v4() ? 20 : 0;
+      unsigned char wanted = to.is_v4() ? 0 : 129;
+      if (got > static_cast<ssize_t>(at) && answer[at] == wanted) return true;
+    }
   }
   return false;
 }
