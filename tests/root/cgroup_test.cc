@@ -375,7 +375,11 @@ TEST_CASE("another process joins a running zone and is counted and killed with i
   CHECK(*cage.driver().processes("p", "z") ==
         std::vector<pid_t>{std::min(first, joiner), std::max(first, joiner)});
   cage.kill("p", "z");
-  CHECK(::kill(joiner, 0) != 0);
+  // It may have left the cgroup and not yet been reaped.
+  CHECK(harness::eventually([&] {
+    waitpid(joiner, nullptr, WNOHANG);
+    return ::kill(joiner, 0) != 0;
+  }));
 }
 
 TEST_CASE("a limit on writing to the disk slows a writer down") {
