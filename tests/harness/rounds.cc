@@ -7,6 +7,18 @@
 #include "base/strings.h"
 
 namespace harness {
+namespace {
+
+constexpr uint64_t kAll = 100;
+
+uint64_t percent() {
+  const char* set = getenv("ZONED_ROUNDS");
+  if (set == nullptr) return kAll;
+  auto value = base::parse_uint(set, 1, kAll);
+  return value ? *value : kAll;
+}
+
+}  // namespace
 
 bool soaking() {
   const char* set = getenv("ZONED_SOAK");
@@ -14,11 +26,10 @@ bool soaking() {
 }
 
 size_t rounds(size_t usual, size_t soak) {
-  const char* set = getenv("ZONED_ROUNDS");
-  constexpr uint64_t kAll = 100;
-  auto percent = base::parse_uint(set == nullptr ? "100" : set, 1, kAll);
   size_t all = soaking() ? soak : usual;
-  return percent ? std::max<size_t>(1, all * *percent / kAll) : all;
+  return std::max<size_t>(1, all * percent() / kAll);
 }
+
+bool slow_machine() { return percent() < kAll; }
 
 }  // namespace harness

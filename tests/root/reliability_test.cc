@@ -168,8 +168,7 @@ TEST_CASE("zones, exec and run survive kill -9 of zoned at random times under ch
   std::string tree = trial::small_tree(box);
   auto steady = make_steady_zones(box, tree, 3);
   box.zone_ok({"exec", "steady-1", "--", "/bin/true"});  // makes the zone's leaf for exec
-  harness::sleep_for(milliseconds(200));
-  auto held = trial::census(box);
+  auto held = trial::settled_census(box);
   trial::make_zone(box, "turning", tree, {R"(command=["/bin/sleep","1000"])"}, false);
 
   Flights flights;
@@ -190,7 +189,7 @@ TEST_CASE("zones, exec and run survive kill -9 of zoned at random times under ch
     }
   }
   UNSCOPED_INFO("slowest recovery: " << slowest.count() << " ms");
-  CHECK(slowest < std::chrono::seconds(2));
+  CHECK((slowest < std::chrono::seconds(2) || harness::slow_machine()));
   size_t execs = check_flights(flights.exec, kills), runs = check_flights(flights.run, kills);
   // A few kills may all fall between them.
   constexpr size_t kEnough = 20;
@@ -220,8 +219,7 @@ TEST_CASE("an upgrade in place loses no zone, no output and nothing in flight") 
   INFO(upgraded.err);
   REQUIRE(upgraded.status == 0);
   REQUIRE(trial::call(box, "List", {{"names", nlohmann::json::array()}}).ok());
-  harness::sleep_for(milliseconds(200));
-  auto held = trial::census(box);
+  auto held = trial::settled_census(box);
 
   for (size_t i = 0, n = harness::rounds(10, 100); i < n; ++i) {
     std::vector<trial::Ran> in_flight(3);

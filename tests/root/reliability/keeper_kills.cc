@@ -62,8 +62,7 @@ bool all_replaced(const Sandbox& box, const std::vector<pid_t>& dead, size_t cou
 TEST_CASE("zones outlive kill -9 of each zone-keeper and of zoned, and no line is lost") {
   Sandbox box;
   Counting zones = boot_counting_zones(box, trial::small_tree(box));
-  harness::sleep_for(milliseconds(300));
-  auto held = trial::census(box);
+  auto held = trial::settled_census(box);
   size_t count = box.keeper_pids().size();
   size_t outputs = trial::pipes_of(box.daemon_pid());
   REQUIRE(outputs >= kZones);

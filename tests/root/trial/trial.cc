@@ -299,6 +299,19 @@ std::vector<std::string> census(const harness::Sandbox& box) {
   return items;
 }
 
+std::vector<std::string> settled_census(const harness::Sandbox& box) {
+  constexpr milliseconds kQuiet(500);
+  std::vector<std::string> last = census(box);
+  auto since = Clock::now();
+  harness::eventually([&] {
+    auto now = census(box);
+    if (now != last) since = Clock::now();
+    last = std::move(now);
+    return Clock::now() - since >= kQuiet;
+  });
+  return last;
+}
+
 std::string settle_to(const harness::Sandbox& box, const std::vector<std::string>& want,
                       milliseconds timeout) {
   std::vector<std::string> now;

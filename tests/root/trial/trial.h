@@ -67,6 +67,8 @@ uint64_t status_field(pid_t pid, const std::string& field);  // "voluntary_ctxt_
 // What the instance holds: cgroups, mounts, leased id ranges, runtime state, processes by name,
 // descriptors of keepers. Lines; equal sets are equal vectors.
 std::vector<std::string> census(const harness::Sandbox& box);
+// census() when it has stayed the same for half a second: what the last command set off is over.
+std::vector<std::string> settled_census(const harness::Sandbox& box);
 // Waits until census() is `want`; the difference as text, empty when it came to be.
 std::string settle_to(const harness::Sandbox& box, const std::vector<std::string>& want,
                       milliseconds timeout = std::chrono::seconds(5));

@@ -79,9 +79,11 @@ TEST_CASE("rounds are as many as usual, a part of that on a slow machine, never 
   CHECK(harness::rounds(100, 1000) == 100);
   setenv("ZONED_ROUNDS", "10", 1);
   CHECK(harness::rounds(100, 1000) == 10);
+  CHECK(harness::slow_machine());
   CHECK(harness::rounds(5, 1000) == 1);
   setenv("ZONED_ROUNDS", "0", 1);
   CHECK(harness::rounds(100, 1000) == 100);
+  CHECK_FALSE(harness::slow_machine());
   unsetenv("ZONED_ROUNDS");
   setenv("ZONED_SOAK", "1", 1);
   CHECK(harness::rounds(100, 1000) == 1000);
