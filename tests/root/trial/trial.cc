@@ -356,7 +356,7 @@ void check_recovery_is_quiet(harness::Sandbox& box) {
     return trash.ok() && trash->empty() && box.pids_of("zoned").size() == 1;
   }));
   auto before = state_files(box);
-  auto held = census(box);
+  auto held = settled_census(box);
   box.restart();
   CHECK(events(box) == std::vector<std::string>{});
   CHECK(state_files(box) == before);
