@@ -4,6 +4,7 @@
 #include <netlink/socket.h>
 #include <nftables/libnftables.h>
 
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -45,6 +46,20 @@ Code code_of(const std::string& message) {
   for (const auto& [text, code] : kCauses)
     if (message.find(text) != std::string::npos) return code;
   return Code::kIo;
+}
+
+// Calls visit with each object of that kind in nft's JSON.
+Status each(const std::string& text, const char* kind,
+            const std::function<void(const json&)>& visit) {
+  try {
+    const json document = json::parse(text);
+    for (const json& item : document.at("nftables"))
+      if (item.contains(kind)) visit(item.at(kind));
+  } catch (const json::exception& failure) {
+    return make_error(Code::kIo,
+                      std::string("packet filter: unreadable answer: ") + failure.what());
+  }
+  return {};
 }
 
 }  // namespace
@@ -101,15 +116,11 @@ Status Nft::check(const std::string& text) {
 
 Result<bool> Nft::present(const Instance& instance) {
   TRY_AS(std::string text, run("list tables"));
-  json document = json::parse(text, nullptr, false);
-  if (!document.is_object()) return make_error(Code::kIo, "packet filter: unreadable answer");
   size_t found = 0;
-  for (const json& item : document.value("nftables", json::array())) {
-    json table = item.value("table", json::object());
-    if (table.value("name", "") != instance.table()) continue;
-    std::string family = table.value("family", "");
-    found += family == "inet" || family == "arp" ? 1 : 0;
-  }
+  TRY(each(text, "table", [&](const json& table) {
+    std::string family = table.at("family");
+    if (table.at("name") == instance.table() && (family == "inet" || family == "arp")) ++found;
+  }));
   return found == 2;
 }
 
@@ -119,29 +130,24 @@ Result<DropCount> Nft::unknown_ports(const Instance& instance) {
     auto text = run(std::string("list counter ") + family + " " + instance.table() + " unknown");
     if (!text && text.error().code == Code::kNotFound) continue;
     if (!text) return std::move(text).error();
-    json document = json::parse(*text, nullptr, false);
-    if (!document.is_object()) continue;
-    for (const json& item : document.value("nftables", json::array())) {
-      json counter = item.value("counter", json::object());
-      sum.packets += counter.value("packets", uint64_t{0});
-      sum.bytes += counter.value("bytes", uint64_t{0});
-    }
+    TRY(each(*text, "counter", [&](const json& counter) {
+      sum.packets += counter.at("packets").get<uint64_t>();
+      sum.bytes += counter.at("bytes").get<uint64_t>();
+    }));
   }
   return sum;
 }
 
 Result<std::vector<std::string>> Nft::forward_drops(const Instance& instance) {
   TRY_AS(std::string text, run("list chains"));
-  json document = json::parse(text, nullptr, false);
-  if (!document.is_object()) return make_error(Code::kIo, "packet filter: unreadable answer");
   std::vector<std::string> drops;
-  for (const json& item : document.value("nftables", json::array())) {
-    json chain = item.value("chain", json::object());
-    if (chain.value("hook", "") != "forward" || chain.value("policy", "") != "drop") continue;
-    std::string family = chain.value("family", "");
-    if (chain.value("table", "") == instance.table() || family == "bridge") continue;
-    drops.push_back(family + " " + chain.value("table", "") + " " + chain.value("name", ""));
-  }
+  TRY(each(text, "chain", [&](const json& chain) {
+    if (chain.value("hook", "") != "forward" || chain.value("policy", "") != "drop") return;
+    std::string family = chain.at("family");
+    std::string table = chain.at("table");
+    if (table == instance.table() || family == "bridge") return;
+    drops.push_back(family + " " + table + " " + chain.at("name").get<std::string>());
+  }));
   return drops;
 }
 

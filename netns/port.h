@@ -31,7 +31,9 @@ struct Protections {
   bool ip_nospoof = true;    // other source addresses, in packets, in ARP and in ND
   bool dhcp_nospoof = true;  // answers of a DHCP server; a client asking with another MAC
   bool ra_guard = true;      // router advertisements, redirects (IPv6), whole or in fragments
-  bool restricted = true;    // frames other than IPv4, IPv6 and ARP: VLAN tags, STP, LLDP, ...
+  // Frames other than IPv4, IPv6 and ARP: VLAN tags, STP, LLDP, ... On a bridge; the host takes no
+  // others from a link of its own anyway.
+  bool restricted = true;
   bool operator==(const Protections&) const = default;
 };
 inline constexpr std::string_view kProtectionNames[] = {"mac-nospoof", "ip-nospoof", "dhcp-nospoof",

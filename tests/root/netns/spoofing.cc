@@ -145,8 +145,20 @@ std::vector<Trick> bridge_tricks(const Arena& arena) {
   Bytes packet = frames::udp(own4, arena.b->address4(), 1000, 1000, mark);
   Bytes tagged = Bytes("\x00\x07\x08\x00", 4) + packet;
   auto fragments = frames::fragments(frames::icmpv6(local, all_nodes, 134, router), 8);
+  // Destination options first: the first fragment ends before it tells what the packet is.
+  auto hidden = [](const Bytes& whole) {
+    Bytes options = whole.substr(6, 1) + Bytes("\0\1\4\0\0\0\0", 7);
+    Bytes longer = whole.substr(0, 40) + options + whole.substr(40);
+    longer[5] = static_cast<char>(longer[5] + 8);
+    longer[6] = IPPROTO_DSTOPTS;
+    return frames::fragments(longer, 8);
+  };
+  auto hidden_router = hidden(frames::icmpv6(local, all_nodes, 134, router));
+  auto hidden_answer =
+      hidden(frames::udp(arena.a->address6(), netns::link_local_of(arena.next), 547, 546, mark));
   auto mac = &Protections::mac_nospoof;
   auto ip = &Protections::ip_nospoof;
+  auto dhcp = &Protections::dhcp_nospoof;
   auto ra = &Protections::ra_guard;
   auto restricted = &Protections::restricted;
   Address forged = at("10.1.200.200");
@@ -157,6 +169,15 @@ std::vector<Trick> bridge_tricks(const Arena& arena) {
                     {v6(frames::icmpv6(local, all_nodes, 134, router))}});
   tricks.push_back(
       {"router advertisement in fragments", "ra-guard", ra, {v6(fragments[0]), v6(fragments[1])}});
+  tricks.push_back({"router advertisement hidden by fragments",
+                    "ra-guard",
+                    ra,
+                    {v6(hidden_router[0]), v6(hidden_router[1])}});
+  tricks.push_back({"answer of a DHCPv6 server hidden by fragments",
+                    "dhcp-nospoof",
+                    dhcp,
+                    {arena.to_target(frames::kIpv6, hidden_answer[0]),
+                     arena.to_target(frames::kIpv6, hidden_answer[1])}});
   tricks.push_back(
       {"VLAN tag", "restricted", restricted, {arena.to_target(frames::kVlan, tagged)}});
   tricks.push_back({"frame of another protocol",

@@ -122,7 +122,12 @@ World::World() : machine_(current_netns()), instance_("/nowhere/netns-test") {
   host_ = std::make_unique<netns::Links>(*netns::Links::open());
   nft_ = std::make_unique<netns::Nft>(*netns::Nft::open());
   require(host_->set_up("lo", true));
-  // The machine's own choice is inherited; the protections must hold without its help.
+  // The machine's own choices are inherited; the protections must hold without their help: reverse
+  // path checks, and bridged packets that pass the IP layer's hooks, reassembled.
+  for (const char* bridged : {"iptables", "ip6tables", "arptables"}) {
+    std::string path = std::string("/proc/sys/net/bridge/bridge-nf-call-") + bridged;
+    if (base::exists_at(AT_FDCWD, path)) require(base::write_value(AT_FDCWD, path, "0"));
+  }
   require(base::write_value(AT_FDCWD, "/proc/sys/net/ipv4/conf/all/rp_filter", "0"));
   require(base::write_value(AT_FDCWD, "/proc/sys/net/ipv4/conf/default/rp_filter", "0"));
 }
