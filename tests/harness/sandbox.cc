@@ -128,9 +128,8 @@ std::vector<pid_t> Sandbox::pids_of(const std::string& command) const {
   std::vector<pid_t> forks;
   for (pid_t pid : pids)
     if (std::find(pids.begin(), pids.end(), parent_of(pid)) != pids.end()) forks.push_back(pid);
-  std::erase_if(pids, [&](pid_t pid) {
-    return std::find(forks.begin(), forks.end(), pid) != forks.end();
-  });
+  std::erase_if(
+      pids, [&](pid_t pid) { return std::find(forks.begin(), forks.end(), pid) != forks.end(); });
   return pids;
 }
 

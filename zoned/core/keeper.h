@@ -46,7 +46,7 @@ class Keeper {
 
   struct Zone {
     ZoneRecord record;
-    base::UniqueFd output;  // log pipe or pty master
+    base::UniqueFd output;       // log pipe or pty master
     base::UniqueFd status_pipe;  // Stdio::kClient
     base::UniqueFd pidfd;        // adopted zones only: others are our children
   };

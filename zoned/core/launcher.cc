@@ -189,7 +189,8 @@ Result<UniqueFd> Launcher::zone_mount_namespace() {
 Result<UniqueFd> Launcher::build_mounts() {
   RootAssembler root(plan_, fds_, child_user_namespace_ ? child_user_namespace_.get() : -1);
   if (write(gate_.get(), "g", 1) != 1) return sys_error("open the gate");
-  TRY(tell(keeper_, {{"pid", child_}}));  // what kills a child that hangs; before the gate none does
+  TRY(tell(keeper_,
+           {{"pid", child_}}));  // what kills a child that hangs; before the gate none does
   TRY(root.prepare());
   TRY_AS(base::Message offer, base::receive_message(gate_.get(), 16));
   if (offer.eof) return make_error(Code::kIo, "the zone's first process ended early");

@@ -87,10 +87,9 @@ void Keepers::retry(unsigned index) {
 
 void Keepers::spawn(unsigned index) {
   slots_[index]->started = true;
-  auto pid = children_->spawn(
-      {options_.program, "--root-run", options_.run, "--zones", options_.zones, "--index",
-       std::to_string(index)},
-      nullptr);
+  auto pid = children_->spawn({options_.program, "--root-run", options_.run, "--zones",
+                               options_.zones, "--index", std::to_string(index)},
+                              nullptr);
   if (!pid) events_.trouble(pid.error().message);
 }
 
