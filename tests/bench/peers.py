@@ -109,9 +109,9 @@ class Peers:
             command, verb, prefix, identity = self._oci(tool, prefix, "pause", False,
                                                         ["run", "--detach"])
             self.running.append((prefix + command, identity))
-            # Not a pipe: the container would hold it open.
+            # Not a pipe: the container would hold it open. Not /dev/null: its root would get it.
             with tempfile.TemporaryFile("w+") as errors:
-                started = subprocess.run(prefix + command + verb, stdin=subprocess.DEVNULL,
+                started = subprocess.run(prefix + command + verb, stdin=errors,
                                          stdout=errors, stderr=errors)
                 errors.seek(0)
                 if started.returncode:
