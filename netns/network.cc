@@ -235,8 +235,10 @@ Status check_among(const Network& network, const std::vector<Network>& others) {
     for (const Prefix& subnet : network.subnets)
       for (const Prefix& theirs : other.subnets)
         if (subnet.overlaps(theirs))
-          return make_error(Code::kExists, "subnet: " + subnet.text() + " overlaps " +
-                                               theirs.text() + " of network '" + other.name + "'");
+          return make_error(Code::kExists,
+                            "subnet: " + subnet.text() + " overlaps " + theirs.text() +
+                                " of network '" + other.name + "'",
+                            "choose another; 'zone net list' shows all");
     if (network.kind == NetworkKind::kBridge && other.kind == NetworkKind::kBridge &&
         !network.bridge.empty() && network.bridge == other.bridge && network.vlan == other.vlan)
       return make_error(Code::kExists,

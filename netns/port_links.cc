@@ -57,7 +57,7 @@ class End {
     info.ifa_scope = own.address.is_v4() ? scope : uint8_t{RT_SCOPE_UNIVERSE};
     info.ifa_index = index_;
     Request& request = requests_.emplace_back(text("address " + own.text()), RTM_NEWADDR,
-                                              NLM_F_CREATE | NLM_F_EXCL, info);
+                                              NLM_F_CREATE | NLM_F_REPLACE, info);
     request.address(IFA_LOCAL, own.address).address(IFA_ADDRESS, own.address);
     request.u32(IFA_FLAGS, IFA_F_NODAD);
     if (own.address.is_v4() && !own.is_host()) {
@@ -89,7 +89,7 @@ class End {
     info.rtm_type = RTN_UNICAST;
     if (onlink && via.is_v4()) info.rtm_flags = RTNH_F_ONLINK;
     Request& request = requests_.emplace_back(text("route " + to.text()), RTM_NEWROUTE,
-                                              NLM_F_CREATE | NLM_F_EXCL, info);
+                                              NLM_F_CREATE | NLM_F_REPLACE, info);
     if (to.length != 0) request.address(RTA_DST, to.address);
     if (via.valid()) request.address(RTA_GATEWAY, via);
     request.u32(RTA_OIF, index_);
