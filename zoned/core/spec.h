@@ -33,6 +33,32 @@ struct AdminSpec {
   bool operator==(const AdminSpec&) const = default;
 };
 
+// [[net]]: a port of the zone on one of the host's networks.
+struct NetSpec {
+  std::string network;                // network: an object of `zone net`
+  std::string name;                   // name of the interface in the zone; empty: "net" + its index
+  std::string addresses;              // address: with commas, as netns::Prefix; empty: leased
+  std::string mac;                    // mac; empty: derived from the zone's name, always the same
+  std::optional<uint32_t> mtu;        // mtu; none: the network's
+  std::vector<std::string> allowed;   // allowed-address: further sources, as netns::Prefix
+  std::vector<std::string> relax;     // relax: names of protections taken away
+  std::vector<std::string> publish;   // publish: "8080:80", as netns::Publish
+  std::optional<uint64_t> bandwidth;  // bandwidth, bits/s each way
+  std::optional<uint64_t> packets;    // packets, packets/s from the zone
+  bool operator==(const NetSpec&) const = default;
+};
+
+// [[firewall]]: a rule for all ports of the zone; in order, the first that fits decides.
+struct FirewallSpec {
+  std::string direction;          // direction = "in" | "out", as the zone sees it
+  std::string action;             // action = "accept" | "drop"
+  std::string protocol = "any";   // protocol = "any" | "tcp" | "udp" | "icmp"
+  std::string ports;              // ports: destination ports, "80,8000-8010"
+  std::vector<std::string> from;  // from: as netns::Prefix; empty: any
+  std::vector<std::string> to;    // to
+  bool operator==(const FirewallSpec&) const = default;
+};
+
 struct ZoneSpec {
   std::string name;                        // given beside the text, never in it
   Brand brand = Brand::kNative;            // brand = "native"
@@ -63,10 +89,18 @@ struct ZoneSpec {
   std::optional<uint64_t> io_read_bps;        // [limits] io-read = "50M/s"
   std::optional<uint64_t> io_write_bps;       // [limits] io-write
 
+  std::string firewall_in = "accept";   // firewall-in: what no rule decides, "accept" | "drop"
+  std::string firewall_out = "accept";  // firewall-out
+
+  std::vector<NetSpec> net;
+  std::vector<FirewallSpec> firewall;
   std::vector<FsSpec> fs;
   std::vector<AdminSpec> admin;
   bool operator==(const ZoneSpec&) const = default;
 };
+
+// The name of the interface of spec.net[index]: its own, or "net" and the index.
+std::string port_name(const ZoneSpec& spec, size_t index);
 
 // A pool's configuration file.
 struct PoolSpec {

@@ -4,7 +4,10 @@
 #include <string>
 
 #include "base/strings.h"
+#include "netns/firewall.h"
+#include "netns/instance.h"
 #include "zoned/core/config_document.h"
+#include "zoned/core/spec.h"
 
 namespace core {
 namespace {
@@ -91,12 +94,49 @@ base::Status check_cpu_list(std::string_view text) {
 
 base::Status check_pool_name(std::string_view text) { return base::check_name("pool", text); }
 
+base::Status check_network_name(std::string_view text) { return base::check_name("network", text); }
+
+base::Status check_interface(std::string_view text) {
+  return text.empty() ? base::Status() : netns::check_interface_name(text);
+}
+
+base::Status check_mac(std::string_view text) {
+  if (!text.empty()) TRY(netns::parse_mac(text));
+  return {};
+}
+
+base::Status check_addresses(std::string_view text) {
+  if (text.empty()) return {};
+  for (const std::string& address : base::split(text, ',')) TRY(netns::Prefix::parse(address));
+  return {};
+}
+
+base::Status check_prefix(std::string_view text) {
+  TRY(netns::Prefix::parse(text));
+  return {};
+}
+
+base::Status check_publish(std::string_view text) {
+  TRY(netns::parse_publish(text));
+  return {};
+}
+
+base::Status check_ports(std::string_view text) {
+  if (!text.empty()) TRY(netns::parse_ports(text));
+  return {};
+}
+
 base::Status check_env_name(std::string_view text) {
   bool good = !text.empty() && text.size() <= kMaxEnvName && consists_of(text, "_") &&
               !is_digit(text.front());
   if (good) return {};
   return invalid(text, "is not a variable's name",
                  "use letters, digits and '_', not starting with a digit");
+}
+
+std::string port_name(const ZoneSpec& spec, size_t index) {
+  const std::string& name = spec.net[index].name;
+  return name.empty() ? "net" + std::to_string(index) : name;
 }
 
 }  // namespace core

@@ -23,6 +23,17 @@ base::Status check_user(std::string_view text);
 // A CPU list (cpuset(7)).
 base::Status check_cpu_list(std::string_view text);
 base::Status check_pool_name(std::string_view text);
+base::Status check_network_name(std::string_view text);
+// The name of an interface, or empty (netns/instance.h); its hardware address, or empty.
+base::Status check_interface(std::string_view text);
+base::Status check_mac(std::string_view text);
+// IP addresses with commas between them, with or without a prefix length; or empty.
+base::Status check_addresses(std::string_view text);
+// A prefix; a publication (netns/firewall.h).
+base::Status check_prefix(std::string_view text);
+base::Status check_publish(std::string_view text);
+// "80,8000-8010", or empty.
+base::Status check_ports(std::string_view text);
 // A variable's name: [A-Za-z_][A-Za-z0-9_]*, at most 255 bytes.
 base::Status check_env_name(std::string_view text);
 

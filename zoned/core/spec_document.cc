@@ -101,6 +101,20 @@ Status check_unique(const ConfigDocument& document, const List& list, Member mem
   return {};
 }
 
+// Also a name that is given and another's that follows from its index.
+Status check_ports_differ(const ConfigDocument& document, const ZoneSpec& spec) {
+  for (size_t i = 0; i < spec.net.size(); ++i) {
+    for (size_t j = 0; j < i; ++j) {
+      if (port_name(spec, i) != port_name(spec, j)) continue;
+      const ConfigEntry* entry = find_entry(document, {"net", std::to_string(i)});
+      return at_place(document, entry != nullptr ? entry->value_place : ConfigPlace(),
+                      make_error(Code::kInvalid, "two ports are named " + quote(port_name(spec, i)),
+                                 "give one of them a name"));
+    }
+  }
+  return {};
+}
+
 Status check_whole(const ConfigDocument& document, const ZoneSpec& spec) {
   size_t bytes = 0;
   for (const auto& [name, value] : spec.env) bytes += name.size() + value.size() + 2;
@@ -112,6 +126,7 @@ Status check_whole(const ConfigDocument& document, const ZoneSpec& spec) {
                                        " bytes, more than " + std::to_string(kMaxArgumentBytes)));
   }
   TRY(check_unique(document, spec.fs, &FsSpec::dir, "fs", "dir"));
+  TRY(check_ports_differ(document, spec));
   return check_unique(document, spec.admin, &AdminSpec::user, "admin", "user");
 }
 

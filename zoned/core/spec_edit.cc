@@ -42,7 +42,7 @@ std::optional<ConfigDocument> parse_toml_value(std::string_view text) {
 
 bool takes_string(KeyType type) {
   return type == KeyType::kText || type == KeyType::kChoice || type == KeyType::kSize ||
-         type == KeyType::kRate || type == KeyType::kDuration;
+         type == KeyType::kRate || type == KeyType::kBits || type == KeyType::kDuration;
 }
 
 Result<ConfigValue> value_for(const KeyInfo& info, std::string_view text) {

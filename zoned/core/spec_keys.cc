@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/strings.h"
+#include "netns/port.h"
 #include "zoned/core/spec_checks.h"
 
 namespace core {
@@ -21,6 +22,9 @@ using Texts = std::vector<std::string>;
 constexpr string_view kBrands[] = {"native", "vm"};
 constexpr string_view kRestarts[] = {"no", "on-failure", "always"};
 constexpr string_view kFsOptions[] = {"ro", "suid", "noexec"};
+constexpr string_view kDirections[] = {"in", "out"};
+constexpr string_view kActions[] = {"accept", "drop"};
+constexpr string_view kProtocols[] = {"any", "tcp", "udp", "icmp"};
 constexpr string_view kAuths[] = {"login", "manage", "clonefrom"};
 
 template <typename Enum>
@@ -179,6 +183,8 @@ constexpr double kMaxBytes = 1024 * kM * kM;  // 1024T; exact in a double, as ba
 constexpr double kMaxTasks = 4194304;         // PID_MAX_LIMIT
 constexpr double kMaxFiles = 2147483584;      // the most that fs.nr_open takes
 constexpr double kMaxPathBytes = 4095;
+constexpr double kMaxAddresses = 64;
+constexpr double kMaxPublished = 256;
 constexpr double kMaxText = 131071;  // MAX_ARG_STRLEN without its NUL
 
 constexpr bool kLive = true;
@@ -199,8 +205,9 @@ constexpr KeyInfo text(string_view name, double max, Status (*check)(string_view
                        string_view description) {
   return {name, KeyType::kText, 0, max, {}, check, live, false, description};
 }
-constexpr KeyInfo texts(string_view name, double max, bool live, string_view description) {
-  return {name, KeyType::kTexts, 0, max, {}, nullptr, live, false, description};
+constexpr KeyInfo texts(string_view name, double max, bool live, string_view description,
+                        Status (*check)(string_view) = nullptr) {
+  return {name, KeyType::kTexts, 0, max, {}, check, live, false, description};
 }
 constexpr KeyInfo choices(string_view name, double min, std::span<const string_view> of, bool live,
                           string_view description) {
@@ -244,6 +251,10 @@ constexpr Key<ZoneSpec> kZoneKeys[] = {
                                       "Bytes kept in each of the two log files.")),
     field<&ZoneSpec::cpu_shares>(number("cpu-shares", KeyType::kInteger, 1, 65535, kLive,
                                         "Shares of the pool's CPU time among its active zones.")),
+    field<&ZoneSpec::firewall_in>(choice(
+        "firewall-in", kActions, kBoot, "What becomes of packets to the zone that no rule names.")),
+    field<&ZoneSpec::firewall_out>(choice("firewall-out", kActions, kBoot,
+                                          "What becomes of packets from it that no rule names.")),
     {text("env.NAME", kMaxText, nullptr, kBoot, "Environment variable of the command."), set_env,
      get_env, env_refs},
     field<&ZoneSpec::capped_cpus>(
@@ -266,6 +277,43 @@ constexpr Key<ZoneSpec> kZoneKeys[] = {
                                          "Most bytes read from block devices.")),
     field<&ZoneSpec::io_write_bps>(number("limits.io-write", KeyType::kRate, 1, kMaxBytes, kLive,
                                           "Most bytes written to block devices.")),
+    item<&ZoneSpec::net, &NetSpec::network>(
+        required(text("net.N.network", 63, check_network_name, kBoot, "A network of the host."))),
+    item<&ZoneSpec::net, &NetSpec::name>(text("net.N.name", 15, check_interface, kBoot,
+                                              "The interface's name; none is net and its index.")),
+    item<&ZoneSpec::net, &NetSpec::addresses>(text("net.N.address", 1024, check_addresses, kBoot,
+                                                   "Addresses, with commas; none are leased.")),
+    item<&ZoneSpec::net, &NetSpec::mac>(
+        text("net.N.mac", 17, check_mac, kBoot, "Hardware address; none is made from the names.")),
+    item<&ZoneSpec::net, &NetSpec::mtu>(number("net.N.mtu", KeyType::kInteger, netns::kMinMtu,
+                                               netns::kMaxMtu, kBoot,
+                                               "Largest packet in bytes; none is the network's.")),
+    item<&ZoneSpec::net, &NetSpec::allowed>(texts("net.N.allowed-address", kMaxAddresses, kBoot,
+                                                  "Further addresses that it may send from.",
+                                                  check_prefix)),
+    item<&ZoneSpec::net, &NetSpec::relax>(
+        choices("net.N.relax", 0, netns::kProtectionNames, kBoot, "Protections taken away.")),
+    item<&ZoneSpec::net, &NetSpec::publish>(texts("net.N.publish", kMaxPublished, kBoot,
+                                                  "Ports of the host that lead to it.",
+                                                  check_publish)),
+    item<&ZoneSpec::net, &NetSpec::bandwidth>(number("net.N.bandwidth", KeyType::kBits,
+                                                     netns::kMinBits, netns::kMaxBits, kBoot,
+                                                     "Most bits each way.")),
+    item<&ZoneSpec::net, &NetSpec::packets>(number("net.N.packets", KeyType::kInteger, 1,
+                                                   netns::kMaxPackets, kBoot,
+                                                   "Most packets a second from the zone.")),
+    item<&ZoneSpec::firewall, &FirewallSpec::direction>(
+        required(choice("firewall.N.direction", kDirections, kBoot, "As the zone sees it."))),
+    item<&ZoneSpec::firewall, &FirewallSpec::action>(
+        required(choice("firewall.N.action", kActions, kBoot, "What becomes of the packet."))),
+    item<&ZoneSpec::firewall, &FirewallSpec::protocol>(
+        choice("firewall.N.protocol", kProtocols, kBoot, "Protocol of the packet.")),
+    item<&ZoneSpec::firewall, &FirewallSpec::ports>(text(
+        "firewall.N.ports", 1024, check_ports, kBoot, "Destination ports, such as 80,8000-8010.")),
+    item<&ZoneSpec::firewall, &FirewallSpec::from>(
+        texts("firewall.N.from", kMaxAddresses, kBoot, "Sources; none is any.", check_prefix)),
+    item<&ZoneSpec::firewall, &FirewallSpec::to>(
+        texts("firewall.N.to", kMaxAddresses, kBoot, "Destinations; none is any.", check_prefix)),
     item<&ZoneSpec::fs, &FsSpec::dir>(required(text("fs.N.dir", kMaxPathBytes, check_inner_path,
                                                     kBoot, "Where the tree appears in the zone."))),
     item<&ZoneSpec::fs, &FsSpec::special>(
@@ -353,6 +401,8 @@ ConfigValue default_of(const Key<Spec>& key) {
   if constexpr (std::is_same_v<Spec, ZoneSpec>) {
     spec.fs.resize(1);
     spec.admin.resize(1);
+    spec.net.resize(1);
+    spec.firewall.resize(1);
   }
   return key.get(spec, {});
 }

@@ -14,7 +14,7 @@
 
 namespace core {
 
-inline constexpr size_t kMaxListElements = 64;  // [[fs]], [[admin]]
+inline constexpr size_t kMaxListElements = 64;  // [[fs]], [[admin]], [[net]], [[firewall]]
 inline constexpr size_t kMaxEnv = 1024;         // variables
 inline constexpr size_t kMaxCommandElements = 1024;
 inline constexpr size_t kMaxArgumentBytes = 128 * 1024;  // command, and env, each as a whole
@@ -26,6 +26,7 @@ enum class KeyType {
   kNumber,    // double; the text may be a whole number
   kSize,      // int64_t, bytes; the text is a whole number or "512M"
   kRate,      // int64_t, bytes a second; the text is a whole number or "50M/s"
+  kBits,      // int64_t, bits a second; the text is a whole number or "100M" (powers of 1000)
   kDuration,  // int64_t, milliseconds; the text is a number of seconds or "10s"
   kChoice,    // std::string, one of choices
   kChoices,   // std::vector<std::string>, each one of choices, each once
@@ -41,7 +42,7 @@ struct KeyInfo {
   double min = 0;
   double max = 0;
   std::span<const std::string_view> choices;
-  // Further rules of a text; its error is a phrase such as "'x' is not a host name".
+  // Further rules of a text, or of each text of an array; its error is a phrase such as "'x' is not a host name".
   base::Status (*check)(std::string_view text) = nullptr;
   bool live = false;      // a running zone takes it at once
   bool required = false;  // in each element of its list

@@ -43,6 +43,8 @@ Json type_schema(const KeyInfo& info) {
       return quantity(info, 1, "^[0-9]+(\\.[0-9]+)?[KMGT]?$");
     case KeyType::kRate:
       return quantity(info, 1, "^[0-9]+(\\.[0-9]+)?[KMGT]?(/s)?$");
+    case KeyType::kBits:
+      return quantity(info, 1, "^[0-9]+[KMG]?$");
     case KeyType::kDuration:
       return quantity(info, 1000, "^[0-9]+(\\.[0-9]+)?(ms|s|m|h)?$");
     case KeyType::kChoice:

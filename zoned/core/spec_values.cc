@@ -32,6 +32,29 @@ std::string exact_size(int64_t bytes) {
   return std::to_string(bytes) + unit;
 }
 
+// As exact_size, in powers of 1000.
+std::string exact_bits(int64_t bits) {
+  constexpr std::string_view kUnits = "KMG";
+  std::string unit;
+  for (char next : kUnits) {
+    if (bits == 0 || bits % 1000 != 0) break;
+    bits /= 1000;
+    unit = next;
+  }
+  return std::to_string(bits) + unit;
+}
+
+base::Result<uint64_t> parse_bits(std::string_view text) {
+  constexpr std::string_view kUnits = "KMG";
+  constexpr uint64_t kMost = 1'000'000'000;
+  size_t unit = text.empty() ? std::string_view::npos : kUnits.find(text.back());
+  if (unit != std::string_view::npos) text.remove_suffix(1);
+  TRY_AS(uint64_t bits,
+         base::parse_uint(text, 0, unit == std::string_view::npos ? INT64_MAX : kMost));
+  for (size_t i = 0; unit != std::string_view::npos && i <= unit; ++i) bits *= 1000;
+  return bits;
+}
+
 std::string exact_duration(int64_t ms) {
   struct Unit {
     int64_t ms;
@@ -50,6 +73,8 @@ std::string bound_text(const KeyInfo& info, double bound) {
     case KeyType::kSize:
     case KeyType::kRate:
       return exact_size(static_cast<int64_t>(bound));
+    case KeyType::kBits:
+      return exact_bits(static_cast<int64_t>(bound));
     case KeyType::kDuration:
       return exact_duration(static_cast<int64_t>(bound));
     default:
@@ -92,13 +117,16 @@ base::Result<ConfigValue> check_quantity(const KeyInfo& info, const ConfigValue&
   const auto* text = std::get_if<std::string>(&value);
   if (text == nullptr) {
     return wrong_type(duration                      ? "a duration such as \"10s\""
+                      : info.type == KeyType::kBits ? "a number of bits such as \"100M\""
                       : info.type == KeyType::kRate ? "a rate such as \"50M/s\""
                                                     : "a size such as \"512M\"",
                       value);
   }
   std::string_view number = *text;
   if (info.type == KeyType::kRate && number.ends_with("/s")) number.remove_suffix(2);
-  auto parsed = duration ? base::parse_duration_ms(number) : base::parse_size(number);
+  auto parsed = duration                      ? base::parse_duration_ms(number)
+                : info.type == KeyType::kBits ? parse_bits(number)
+                                              : base::parse_size(number);
   if (!parsed) {
     if (number.size() <= 32) return std::move(parsed).error();
     return invalid(quote(number) + (duration ? " is not a duration" : " is not a size"));
@@ -138,6 +166,7 @@ base::Result<ConfigValue> check_texts(const KeyInfo& info, const ConfigValue& va
   for (const std::string& text : *texts) {
     bytes += text.size() + 1;
     if (text.find('\0') != std::string::npos) return invalid("an element holds a NUL byte");
+    if (info.check != nullptr) TRY(info.check(text));
     if (info.type != KeyType::kChoices) continue;
     TRY(check_choice(info, text));
     if (std::find(seen.begin(), seen.end(), text) != seen.end())
@@ -165,6 +194,8 @@ std::string plain_text(const KeyInfo& info, const ConfigValue& value) {
       return exact_size(*integer);
     case KeyType::kRate:
       return exact_size(*integer) + "/s";
+    case KeyType::kBits:
+      return exact_bits(*integer);
     case KeyType::kDuration:
       return exact_duration(*integer);
     default:
@@ -194,6 +225,7 @@ base::Result<ConfigValue> check_value(const KeyInfo& info, const ConfigValue& va
       return check_number(info, value);
     case KeyType::kSize:
     case KeyType::kRate:
+    case KeyType::kBits:
     case KeyType::kDuration:
       return check_quantity(info, value);
     case KeyType::kChoice:
@@ -207,8 +239,8 @@ base::Result<ConfigValue> check_value(const KeyInfo& info, const ConfigValue& va
 }
 
 std::string format_value(const KeyInfo& info, const ConfigValue& value) {
-  bool quantity =
-      info.type == KeyType::kSize || info.type == KeyType::kRate || info.type == KeyType::kDuration;
+  bool quantity = info.type == KeyType::kSize || info.type == KeyType::kRate ||
+                  info.type == KeyType::kBits || info.type == KeyType::kDuration;
   return quantity ? string_text(plain_text(info, value)) : value_text(value);
 }
 
@@ -225,6 +257,8 @@ std::string type_text(const KeyInfo& info) {
       return "size " + range_text(info);
     case KeyType::kRate:
       return "rate " + range_text(info) + " a second";
+    case KeyType::kBits:
+      return "bits " + range_text(info) + " a second";
     case KeyType::kDuration:
       return "duration " + range_text(info);
     case KeyType::kChoice:

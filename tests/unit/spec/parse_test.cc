@@ -160,7 +160,6 @@ TEST_CASE("an unknown key is named with its place and the nearest known key") {
 }
 
 TEST_CASE("keys of later versions are unknown") {
-  check_bad_start("[[net]]\nnetwork = \"lan\"\n", "web.toml:1:3: unknown key 'net'");
   check_bad_start("[[disk]]\npath = \"a\"\n", "web.toml:1:3: unknown key 'disk'");
   check_bad_start("[vm]\nvcpus = 1\n", "web.toml:1:2: unknown key 'vm'");
   check_bad_start("export = [\"/export\"]\n", "web.toml:1:1: unknown key 'export'");

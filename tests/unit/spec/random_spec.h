@@ -29,6 +29,8 @@ class RandomSpec {
       for (size_t i = 0; i < times; ++i) put(spec, key, {0, "V" + std::to_string(below(9))});
     }
     for (size_t i = 0, count = below(4); i < count; ++i) add_element(spec, "fs.N", i);
+    for (size_t i = 0, count = below(3); i < count; ++i) add_element(spec, "net.N", i);
+    for (size_t i = 0, count = below(3); i < count; ++i) add_element(spec, "firewall.N", i);
     for (size_t i = 0, count = below(3); i < count; ++i) add_element(spec, "admin.N", i);
     return spec;
   }
@@ -42,6 +44,7 @@ class RandomSpec {
       case KeyType::kInteger:
       case KeyType::kSize:
       case KeyType::kRate:
+      case KeyType::kBits:
       case KeyType::kDuration:
         return whole(info);
       case KeyType::kNumber:
@@ -54,6 +57,7 @@ class RandomSpec {
       case KeyType::kText:
         return text(info.name, unique);
       case KeyType::kTexts:
+        if (info.check != nullptr) return checked_words(info.name);
         return words(1 + below(4));
     }
     return {};
@@ -88,6 +92,11 @@ class RandomSpec {
     return out;
   }
 
+  static std::vector<std::string> checked_words(std::string_view name) {
+    if (name == "net.N.publish") return {"8080:80", "127.0.0.1:5353:53/udp"};
+    return {"10.0.0.0/8", "fd00::/64"};
+  }
+
   std::vector<std::string> words(size_t count) {
     std::vector<std::string> out = {"/bin/x" + hard_text()};
     while (out.size() < count) out.push_back(hard_text());
@@ -103,6 +112,11 @@ class RandomSpec {
     if (name == "dedicated-cpu.ncpus") return "0-" + number + ",70";
     if (name == "hostname") return "host-" + number + ".example";
     if (name == "pool") return "pool-" + number;
+    if (name == "net.N.mac") return "02:00:00:00:00:0" + std::to_string(unique % 10);
+    if (name == "net.N.address") return "10.1.2." + number + ",fd00::" + number;
+    if (name == "net.N.name") return "lan" + number;
+    if (name == "net.N.network") return "net-" + number;
+    if (name == "firewall.N.ports") return "80,8000-80" + std::to_string(10 + unique % 10);
     return "name" + number;
   }
 
@@ -132,6 +146,8 @@ class RandomText {
     for (const char* table : {"", "env", "capped-cpu", "dedicated-cpu", "capped-memory", "limits"})
       write_table(table, tables);
     write_list("fs", spec_.fs.size(), tables);
+    write_list("net", spec_.net.size(), tables);
+    write_list("firewall", spec_.firewall.size(), tables);
     write_list("admin", spec_.admin.size(), tables);
     comment();
     out_ += tables;
