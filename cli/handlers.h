@@ -45,6 +45,13 @@ base::Result<int> pool_set(const Context& context, const Arguments& arguments);
 base::Result<int> pool_list(const Context& context, const Arguments& arguments);
 base::Result<int> pool_info(const Context& context, const Arguments& arguments);
 base::Result<int> pool_delete(const Context& context, const Arguments& arguments);
+// networks.cc
+base::Result<int> net_create(const Context& context, const Arguments& arguments);
+base::Result<int> net_set(const Context& context, const Arguments& arguments);
+base::Result<int> net_list(const Context& context, const Arguments& arguments);
+base::Result<int> net_info(const Context& context, const Arguments& arguments);
+base::Result<int> net_delete(const Context& context, const Arguments& arguments);
+base::Result<int> net_ports(const Context& context, const Arguments& arguments);
 
 // SOURCE with a path made absolute: "dir:x" -> "dir:/here/x". For dir: and tar:.
 std::string absolute_source(const std::string& source, const std::string& here);

@@ -143,6 +143,32 @@ constexpr Verb kVerbs[] = {
     {"pool list", "", "pools and their shares", "Pools", {{}, 0, 0}, pool_list},
     {"pool info", "NAME", "all about one pool", "Pools", named(), pool_info},
     {"pool delete", "NAME...", "remove empty pools", "Pools", {{}, 1, UINT_MAX}, pool_delete},
+    {"net create",
+     "NAME [KEY=VALUE]...",
+     "make a network",
+     "Networks",
+     {kPool, 1, UINT_MAX},
+     net_create},
+    {"net set",
+     "NAME KEY=VALUE...",
+     "change a network, live",
+     "Networks",
+     {kPool, 1, UINT_MAX},
+     net_set},
+    {"net list", "", "networks and their subnets", "Networks", {{}, 0, 0}, net_list},
+    {"net info", "NAME", "all about one network", "Networks", named(), net_info},
+    {"net delete",
+     "NAME...",
+     "remove networks that no zone names",
+     "Networks",
+     {{}, 1, UINT_MAX},
+     net_delete},
+    {"net ports",
+     "[NAME...]",
+     "ports of running zones, and what was refused there",
+     "Networks",
+     {{}, 0, UINT_MAX},
+     net_ports},
     {"host", "", "what this host offers and lacks", "Host", {{}, 0, 0}, host},
 };
 
@@ -179,21 +205,29 @@ const Verb* find_verb(std::span<const std::string>* words) {
 }
 
 base::Error unknown_verb(std::span<const std::string> words) {
+  // "pool create" is a verb of the group "pool".
+  auto group_of = [](std::string_view name) {
+    size_t space = name.find(' ');
+    return space == std::string_view::npos ? std::string() : std::string(name.substr(0, space));
+  };
   std::vector<std::string> known;
-  bool group = words[0] == "pool";
+  bool in_group = std::any_of(std::begin(kVerbs), std::end(kVerbs),
+                              [&](const Verb& verb) { return group_of(verb.name) == words[0]; });
+  std::string group = in_group ? words[0] : "";
   for (const Verb& verb : kVerbs) {
-    bool pool = verb.name.starts_with("pool ");
-    if (pool == group) known.emplace_back(group ? verb.name.substr(5) : verb.name);
+    std::string own = group_of(verb.name);
+    if (own == group) known.emplace_back(verb.name.substr(own.empty() ? 0 : own.size() + 1));
+    bool listed = std::find(known.begin(), known.end(), own) != known.end();
+    if (!in_group && !own.empty() && !listed) known.push_back(own);
   }
-  if (!group) known.emplace_back("pool");
-  if (group && words.size() < 2)
-    return make_error(Code::kInvalid, "pool needs a verb", "one of " + base::join(known, ", "));
-  const std::string& word = group ? words[1] : words[0];
+  if (in_group && words.size() < 2)
+    return make_error(Code::kInvalid, group + " needs a verb", "one of " + base::join(known, ", "));
+  std::string prefix = in_group ? group + " " : "";
+  const std::string& word = in_group ? words[1] : words[0];
   std::string near = base::nearest(word, known);
-  return make_error(Code::kInvalid, "unknown verb " + base::quoted(group ? "pool " + word : word),
-                    near.empty()
-                        ? "zone --help lists the verbs"
-                        : "did you mean " + std::string(group ? "pool " : "") + near + "?");
+  return make_error(
+      Code::kInvalid, "unknown verb " + base::quoted(prefix + word),
+      near.empty() ? "zone --help lists the verbs" : "did you mean " + prefix + near + "?");
 }
 
 base::Status apply_global(const Arguments& arguments, Context* context) {

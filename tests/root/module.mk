@@ -9,3 +9,5 @@ $(eval $(call root_test,escape,))
 $(BUILD)/root/escape: | $(zone_programs) $(BUILD)/victims/stalker
 $(eval $(call root_test,solaris,))
 $(BUILD)/root/solaris: | $(zone_programs)
+$(eval $(call root_test,networks,))
+$(BUILD)/root/networks: | $(zone_programs)

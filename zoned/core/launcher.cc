@@ -21,6 +21,7 @@
 #include "base/process.h"
 #include "base/strings.h"
 #include "base/unix_socket.h"
+#include "netns/links.h"
 #include "zoned/core/capabilities.h"
 #include "zoned/core/child_setup.h"
 #include "zoned/core/frozen.h"
@@ -106,6 +107,7 @@ class Launcher {
   Status enter_own_world();
   Status clone_child();
   Status map_ids();
+  Status make_ports();
   Result<UniqueFd> build_mounts();
   Result<UniqueFd> zone_mount_namespace();
   uint64_t clone_flags() const;
@@ -177,6 +179,16 @@ Status Launcher::map_ids() {
   return {};
 }
 
+// Before the pivot, while the host's /proc/sys is there. The rules are in place already.
+Status Launcher::make_ports() {
+  if (plan_.ports.empty()) return {};
+  TRY_AS(UniqueFd zone,
+         base::open_at(AT_FDCWD, "/proc/" + std::to_string(child_) + "/ns/net", O_RDONLY));
+  TRY_AS(netns::Links host, netns::Links::open());
+  for (const netns::PortPlan& port : plan_.ports) TRY(netns::make_port(host, port, zone.get()));
+  return {};
+}
+
 // Joins the zone's user namespace and copies the mount namespace there: mounts that came from a more
 // privileged namespace are locked in the copy (mount_namespaces(7)).
 Result<UniqueFd> Launcher::zone_mount_namespace() {
@@ -191,6 +203,7 @@ Result<UniqueFd> Launcher::build_mounts() {
   if (write(gate_.get(), "g", 1) != 1) return sys_error("open the gate");
   TRY(tell(keeper_,
            {{"pid", child_}}));  // what kills a child that hangs; before the gate none does
+  TRY(make_ports());
   TRY(root.prepare());
   TRY_AS(base::Message offer, base::receive_message(gate_.get(), 16));
   if (offer.eof) return make_error(Code::kIo, "the zone's first process ended early");
@@ -342,6 +355,8 @@ Status check_plan(const ZonePlan& plan, const FdTable& fds) {
   if (!n.user) return make_error(Code::kDenied, "the plan has no user namespace");
   if (!n.pid || !n.uts || !n.ipc || !n.cgroup || !plan.lock_mounts || !plan.close_fds)
     return make_error(Code::kDenied, "the plan lacks a namespace or another wall");
+  if (!n.net && !plan.ports.empty())
+    return make_error(Code::kDenied, "the plan has ports in the host's network");
   if (!n.net && (plan.profile != Profile::kJob || plan.filter != "job-net"))
     return make_error(Code::kDenied, "the plan shares the host's network");
   if (plan.ids.base < kFirstId || plan.ids.base % kIdsPerZone != 0 ||

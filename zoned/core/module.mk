@@ -9,7 +9,7 @@ $(BUILD)/zone-init: zoned/core/main_init.cc
 	  -fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none -fno-pie -no-pie -static \
 	  -nostdlib -Wl,--build-id=none -Wl,-z,noexecstack -s -o $@ $<
 
-$(eval $(call program,zone-keeper,zoned/core/main_keeper.cc,core netns resource labels base,$(STATIC) -lseccomp))
+$(eval $(call program,zone-keeper,zoned/core/main_keeper.cc,core netns resource labels base,$(STATIC) -lseccomp -lnl-3))
 programs += $(BUILD)/zone-init $(BUILD)/zone-keeper
 
 # Dynamic: libarchive brings many libraries, and a job sees the host's /usr.

@@ -40,6 +40,31 @@ struct Names<MountOp::Kind> {
                                         "cgroup2", "devpts",  "mqueue", "device", "console"};
 };
 
+template <>
+struct Names<netns::PortKind> {
+  static constexpr std::array kNames = {"veth", "macvlan", "tap"};
+};
+template <>
+struct Names<netns::NetworkKind> {
+  static constexpr std::array kNames = {"routed", "isolated", "nat", "bridge", "host-device"};
+};
+template <>
+struct Names<netns::Direction> {
+  static constexpr std::array kNames = {"in", "out"};
+};
+template <>
+struct Names<netns::Action> {
+  static constexpr std::array kNames = {"accept", "drop"};
+};
+template <>
+struct Names<netns::Protocol> {
+  static constexpr std::array kNames = {"any", "tcp", "udp", "icmp"};
+};
+
+// Addresses travel as their text; none is empty.
+template <typename T>
+constexpr bool kIsAddress = std::is_same_v<T, netns::Address> || std::is_same_v<T, netns::Prefix>;
+
 // One list of members per type serves both directions: a Visitor is a Writer or a Reader.
 template <typename V>
 void members(V& v, Namespaces& x) {
@@ -82,8 +107,42 @@ void members(V& v, CgroupPlan& x) {
   v("pool", x.pool), v("zone", x.zone), v("writes", x.writes);
 }
 template <typename V>
+void members(V& v, netns::Route& x) {
+  v("to", x.to), v("via", x.via);
+}
+template <typename V>
+void members(V& v, netns::Protections& x) {
+  v("mac_nospoof", x.mac_nospoof), v("ip_nospoof", x.ip_nospoof);
+  v("dhcp_nospoof", x.dhcp_nospoof), v("ra_guard", x.ra_guard), v("restricted", x.restricted);
+}
+template <typename V>
+void members(V& v, netns::PortRange& x) {
+  v("first", x.first), v("last", x.last);
+}
+template <typename V>
+void members(V& v, netns::FirewallRule& x) {
+  v("direction", x.direction), v("action", x.action), v("protocol", x.protocol);
+  v("ports", x.ports), v("from", x.from), v("to", x.to);
+}
+template <typename V>
+void members(V& v, netns::Firewall& x) {
+  v("in", x.in), v("out", x.out), v("rules", x.rules);
+}
+template <typename V>
+void members(V& v, netns::Publish& x) {
+  v("host", x.host), v("host_port", x.host_port), v("zone_port", x.zone_port);
+  v("protocol", x.protocol);
+}
+template <typename V>
 void members(V& v, netns::PortPlan& x) {
   v("name", x.name), v("network", x.network), v("mac", x.mac), v("mtu", x.mtu);
+  v("kind", x.kind), v("network_kind", x.network_kind), v("host_name", x.host_name);
+  v("host_mac", x.host_mac), v("bridge", x.bridge), v("vlan", x.vlan);
+  v("addresses", x.addresses), v("gateways", x.gateways), v("routes", x.routes);
+  v("allowed", x.allowed), v("host_addresses", x.host_addresses);
+  v("protections", x.protections), v("receive_bits", x.receive_bits);
+  v("send_bits", x.send_bits), v("packets", x.packets), v("label", x.label);
+  v("firewall", x.firewall), v("publish", x.publish);
 }
 template <typename V>
 void members(V& v, ZonePlan& x) {
@@ -121,6 +180,8 @@ class Writer {
       return value;
     } else if constexpr (std::is_same_v<T, labels::Label>) {
       return value.encode();
+    } else if constexpr (kIsAddress<T>) {
+      return value.text();
     } else {
       Writer nested;
       members(nested, value);
@@ -187,6 +248,12 @@ class Reader {
       auto label = labels::Label::decode(in.is_string() ? in.get<std::string>() : std::string());
       if (!label) return wrong(where, "a label");
       value = *label;
+    } else if constexpr (kIsAddress<T>) {
+      if (!in.is_string()) return wrong(where, "an address");
+      if (in.get_ref<const std::string&>().empty()) return;
+      auto parsed = T::parse(in.get_ref<const std::string&>());
+      if (!parsed) return wrong(where, "an address");
+      value = *parsed;
     } else {
       Reader nested(in, where);
       if (nested.error.empty()) members(nested, value);

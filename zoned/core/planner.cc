@@ -249,6 +249,7 @@ Result<Planned> plan_zone(const PlanInputs& in) {
   plan.filter = os ? "os" : "app";
   if (in.spec.nesting) plan.filter += "+nesting";
   plan.log_size = in.spec.log_size;
+  plan.ports = in.ports;
   add_mounts(in, &out);
   add_rlimits(in, &out);
   TRY(add_exec(in, os, &plan));

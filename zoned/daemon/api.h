@@ -79,6 +79,13 @@ class Api {
   void pool_list(Request request);
   void pool_info(Request request);
   void pool_delete(Request request);
+  // Networks (api_networks.cc).
+  void net_create(Request request);
+  void net_set(Request request);
+  void net_list(Request request);
+  void net_info(Request request);
+  void net_delete(Request request);
+  void net_ports(Request request);
   // Host (api_host.cc).
   void host(Request request);
   void stat(Request request);
@@ -91,6 +98,7 @@ class Api {
                                    base::Status* status) const;
   nlohmann::json zone_members(const Zone& zone, const Caller& caller) const;
   nlohmann::json pool_members(const Pool& pool) const;
+  nlohmann::json network_members(const netns::Network& network) const;
   // Answers with the zone as it is by then, or with the error.
   Callback answer_zone(const Request& request) const;
 

@@ -105,10 +105,11 @@ Status Daemon::build(const std::string& root) {
   TRY_AS(ids_, core::IdRegistry::open(instance_->lock_path()));
   TRY_AS(loop_, base::EventLoop::create());
   shares_ = std::make_unique<Shares>(registry_.get(), cgroups_.get());
+  TRY_AS(networks_, Networks::open(root_, registry_.get(), loop_.get(), &events_));
   TRY(read_settings());
   TRY(open_keepers(programs));
-  parts_ = {loop_.get(), registry_.get(), cgroups_.get(), ids_.get(), keepers_.get(),
-            &children_,  &events_,        shares_.get(),  &host_};
+  parts_ = {loop_.get(), registry_.get(), cgroups_.get(), ids_.get(),      keepers_.get(),
+            &children_,  &events_,        shares_.get(),  networks_.get(), &host_};
   runtime_ = std::make_unique<Runtime>(parts_);
   installer_ = std::make_unique<Installer>(parts_, programs + "/zone-unpack");
   audit_ = std::make_unique<LogAudit>(registry_->run_dir());

@@ -149,6 +149,7 @@ void Daemon::recovered() {
     if (zone->record) live.push_back({zone->record->range_base});
   if (auto released = ids_->reconcile(live); !released) base::log_error(released.error().message);
   sweep_cgroups(0);
+  base::log_ignored("networks", networks_->recover());
   installer_->sweep_leftovers();
   if (stop_when_recovered_)
     return stop_all([this](Status status) { outcome_ = std::move(status); });

@@ -12,22 +12,23 @@
 
 namespace zoned {
 
-inline constexpr std::array<std::string_view, 44> kFaultPoints = {
+inline constexpr std::array<std::string_view, 48> kFaultPoints = {
     "boot.range.before",       "boot.range.after",       "boot.tree.before",
     "boot.tree.after",         "boot.plan.before",       "boot.plan.after",
     "boot.mountpoints.before", "boot.mountpoints.after", "boot.pool.before",
     "boot.pool.after",         "boot.cgroup.before",     "boot.cgroup.after",
-    "boot.record.before",      "boot.record.after",      "boot.launch.before",
-    "boot.launch.after",       "boot.running.before",    "boot.running.after",
-    "halt.kill.before",        "halt.kill.after",        "halt.cgroup.before",
-    "halt.cgroup.after",       "halt.range.before",      "halt.range.after",
-    "halt.record.before",      "halt.record.after",      "install.state.before",
-    "install.state.after",     "install.source.before",  "install.source.after",
-    "install.launch.before",   "install.launch.after",   "install.finish.before",
-    "install.finish.after",    "install.done.before",    "install.done.after",
-    "delete.state.before",     "delete.state.after",     "delete.tree.before",
-    "delete.tree.after",       "delete.config.before",   "delete.config.after",
-    "delete.folder.before",    "delete.folder.after",
+    "boot.ports.before",       "boot.ports.after",       "boot.record.before",
+    "boot.record.after",       "boot.launch.before",     "boot.launch.after",
+    "boot.running.before",     "boot.running.after",     "halt.kill.before",
+    "halt.kill.after",         "halt.cgroup.before",     "halt.cgroup.after",
+    "halt.ports.before",       "halt.ports.after",       "halt.range.before",
+    "halt.range.after",        "halt.record.before",     "halt.record.after",
+    "install.state.before",    "install.state.after",    "install.source.before",
+    "install.source.after",    "install.launch.before",  "install.launch.after",
+    "install.finish.before",   "install.finish.after",   "install.done.before",
+    "install.done.after",      "delete.state.before",    "delete.state.after",
+    "delete.tree.before",      "delete.tree.after",      "delete.config.before",
+    "delete.config.after",     "delete.folder.before",   "delete.folder.after",
 };
 
 #ifdef ZONED_FAULTS

@@ -262,6 +262,7 @@ void Installer::uninstall(Zone* zone, Callback done) {
 }
 
 void Installer::remove(Zone* zone, Callback done) {
+  parts_.networks->forget(*zone);
   auto aside = parts_.registry->remove_zone(zone->name);
   if (!aside) return done(std::move(aside).error().context(subject(*zone) + ": delete"));
   remove_aside(*aside, std::move(done));

@@ -23,6 +23,7 @@
 #include "zoned/core/planner.h"
 #include "zoned/daemon/events.h"
 #include "zoned/daemon/keepers.h"
+#include "zoned/daemon/networks.h"
 #include "zoned/daemon/registry.h"
 #include "zoned/daemon/shares.h"
 
@@ -38,6 +39,7 @@ struct Parts {
   Children* children = nullptr;
   Events* events = nullptr;
   Shares* shares = nullptr;
+  Networks* networks = nullptr;
   const core::HostFacts* host = nullptr;
 };
 
@@ -104,7 +106,7 @@ class Runtime {
     const char* name;
     base::Status (Runtime::*act)(Boot*);
   };
-  static const std::array<Step, 8> kSteps;
+  static const std::array<Step, 9> kSteps;
 
   // Boot (runtime_boot.cc).
   base::Status check_bootable(const Zone& zone) const;
@@ -115,6 +117,7 @@ class Runtime {
   base::Status step_mountpoints(Boot* boot);
   base::Status step_pool(Boot* boot);
   base::Status step_cgroup(Boot* boot);
+  base::Status step_ports(Boot* boot);
   base::Status step_record(Boot* boot);
   base::Status step_launch(Boot* boot);
   void launched(const std::shared_ptr<Boot>& boot, base::Result<KeeperReply> reply);

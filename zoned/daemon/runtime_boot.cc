@@ -52,13 +52,14 @@ struct Runtime::Boot {
   resource::ZoneCgroup cgroup;
 };
 
-const std::array<Runtime::Step, 8> Runtime::kSteps = {{
+const std::array<Runtime::Step, 9> Runtime::kSteps = {{
     {"range", &Runtime::step_range},
     {"tree", &Runtime::step_tree},
     {"plan", &Runtime::step_plan},
     {"mountpoints", &Runtime::step_mountpoints},
     {"pool", &Runtime::step_pool},
     {"cgroup", &Runtime::step_cgroup},
+    {"ports", &Runtime::step_ports},
     {"record", &Runtime::step_record},
     {"launch", &Runtime::step_launch},
 }};
@@ -187,6 +188,7 @@ Status Runtime::step_tree(Boot* boot) {
 
 Status Runtime::step_plan(Boot* boot) {
   Zone* zone = boot->zone;
+  TRY_AS(auto ports, parts_.networks->plan(*zone, zone->spec, true));
   core::PlanInputs inputs{zone->spec,
                           *parts_.host,
                           boot->tree,
@@ -197,7 +199,8 @@ Status Runtime::step_plan(Boot* boot) {
                           zone->ephemeral,
                           boot->request.run,
                           boot->request.tty,
-                          private_trees(boot->host_trees)};
+                          private_trees(boot->host_trees),
+                          std::move(ports)};
   TRY_AS(boot->planned, core::plan_zone(inputs));
   const core::ZonePlan& plan = boot->planned.plan;
   zone->record->console = plan.stdio == core::Stdio::kConsole;
@@ -224,6 +227,10 @@ Status Runtime::step_cgroup(Boot* boot) {
          parts_.cgroups->create_zone(plan.cgroup.pool, plan.cgroup.zone, plan.cgroup.writes,
                                      plan.ids.base, plan.ids.base));
   return {};
+}
+
+Status Runtime::step_ports(Boot* boot) {
+  return parts_.networks->connect(boot->zone->name, boot->planned.plan.ports);
 }
 
 Status Runtime::step_record(Boot* boot) {
@@ -333,7 +340,10 @@ Result<std::shared_ptr<const core::ZonePlan>> Runtime::plan_of(Zone* zone) {
                           true,
                           true,
                           zone->record->console,
-                          std::vector<bool>(zone->spec.fs.size())};
+                          std::vector<bool>(zone->spec.fs.size()),
+                          {}};
+  if (auto live = parts_.networks->live().find(zone->name); live != parts_.networks->live().end())
+    inputs.ports = live->second;
   TRY_AS(core::Planned planned, core::plan_zone(inputs));
   auto plan = std::make_shared<const core::ZonePlan>(std::move(planned.plan));
   parts_.registry->remember_plan(zone, plan);
@@ -384,8 +394,11 @@ Result<core::Planned> Runtime::try_plan(const core::ZoneSpec& spec, const Zone* 
   TRY_AS(auto host_trees, open_host_trees(spec));
   constexpr uint32_t kAnyRange = 524288;
   core::PlanInputs inputs{
-      spec,           *parts_.host, tree,  {kAnyRange}, std::string(32, '0'),     0,
-      parts_.cgroups, false,        false, false,       private_trees(host_trees)};
+      spec,           *parts_.host, tree,  {kAnyRange}, std::string(32, '0'),      0,
+      parts_.cgroups, false,        false, false,       private_trees(host_trees), {}};
+  Zone unknown;
+  unknown.name = spec.name;
+  TRY_AS(inputs.ports, parts_.networks->plan(zone != nullptr ? *zone : unknown, spec, false));
   return core::plan_zone(inputs);
 }
 

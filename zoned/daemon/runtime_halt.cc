@@ -158,6 +158,9 @@ Status Runtime::clean_up_once(Zone* zone) {
     return removed;
   }
   TRY(fault_point("halt.cgroup.after"));
+  TRY(fault_point("halt.ports.before"));
+  TRY(parts_.networks->disconnect(zone->name));
+  TRY(fault_point("halt.ports.after"));
   TRY(fault_point("halt.range.before"));
   parts_.ids->release({zone->record->range_base});
   TRY(fault_point("halt.range.after"));
@@ -206,6 +209,7 @@ void Runtime::settle(Zone* zone) {
   zone->failure = {};
   zone->intent = Intent::kNone;
   if (zone->ephemeral) {
+    parts_.networks->forget(*zone);
     parts_.registry->drop_zone(name);
     parts_.events->emit(name, "deleted");
   }

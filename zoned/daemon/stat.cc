@@ -45,6 +45,13 @@ void StatSession::sample(double seconds) {
     use.active = use.cpus > kActive;
     zones_now[name] = {zone->record->boot_id, usage->cpu_ns};
   }
+  if (auto traffic = parts_.networks->traffic(); traffic)
+    for (const auto& [name, ports] : parts_.networks->live())
+      if (auto zone = zones_.find(name); zone != zones_.end())
+        for (const netns::PortPlan& port : ports) {
+          zone->second.net_received += (*traffic)[port.host_name].receive_bytes;
+          zone->second.net_sent += (*traffic)[port.host_name].send_bytes;
+        }
   for (auto& [name, pool] : parts_.registry->pools()) {
     Use& use = pools_[name];
     if (!pool.cgroup) continue;
@@ -109,8 +116,8 @@ json StatSession::zone_members(const std::string& name, const Use& use) const {
                   {"processes", use.usage.processes},
                   {"io_read_bytes", use.usage.io_read_bytes},
                   {"io_write_bytes", use.usage.io_write_bytes},
-                  {"net_rx_bytes", 0},  // a zone has loopback alone
-                  {"net_tx_bytes", 0}};
+                  {"net_rx_bytes", use.net_received},
+                  {"net_tx_bytes", use.net_sent}};
   if (zone.spec.memory_physical) members["memory_limit_bytes"] = *zone.spec.memory_physical;
   return members;
 }

@@ -31,6 +31,8 @@ class StatSession {
     double cpus = 0;      // used over the interval
     double entitled = 0;  // CPUs
     bool active = false;
+    uint64_t net_received = 0;  // bytes, by all ports, as the zone sees it
+    uint64_t net_sent = 0;
   };
   void sample(double seconds);
   void entitle();

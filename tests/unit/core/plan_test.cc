@@ -63,21 +63,22 @@ base::Result<core::Planned> plan(const core::ZoneSpec& spec, const core::TreeFac
                           ephemeral,
                           ephemeral,
                           false,
-                          {false, true}});
+                          {false, true},
+                          {}});
 }
 
 void check_golden(const std::string& name, const core::ZonePlan& plan) {
-  std::string text = core::to_json(plan).dump(1) + "\n";
-  std::string file = kGolden + name + ".json";
-  if (std::getenv("UPDATE_GOLDEN") != nullptr) {
-    auto folder = base::open_at(AT_FDCWD, kGolden, O_RDONLY | O_DIRECTORY);
-    REQUIRE(folder.ok());
-    REQUIRE(
-        base::replace_file(folder->get(), name + ".json", text, base::Durability::kRuntime, 0644));
-  }
-  auto golden = base::read_file(AT_FDCWD, file);
-  REQUIRE(golden.ok());
-  CHECK(*golden == text);  // UPDATE_GOLDEN=1 writes the files anew; look at the diff
+    std::string text = core::to_json(plan).dump(1) + "\n";
+    std::string file = kGolden + name + ".json";
+    if (std::getenv("UPDATE_GOLDEN") != nullptr) {
+      auto folder = base::open_at(AT_FDCWD, kGolden, O_RDONLY | O_DIRECTORY);
+      REQUIRE(folder.ok());
+      REQUIRE(base::replace_file(folder->get(), name + ".json", text, base::Durability::kRuntime,
+                                 0644));
+    }
+    auto golden = base::read_file(AT_FDCWD, file);
+    REQUIRE(golden.ok());
+    CHECK(*golden == text);  // UPDATE_GOLDEN=1 writes the files anew; look at the diff
 }
 
 }  // namespace

@@ -1,0 +1,150 @@
+// Networks and the ports of zones.
+#include "base/files.h"
+#include "base/strings.h"
+#include "netns/ruleset.h"
+#include "zoned/daemon/api.h"
+
+namespace zoned {
+
+using base::Code;
+using base::make_error;
+using base::Result;
+using nlohmann::json;
+
+namespace {
+
+// "KEY=VALUE": a TOML string may stand quoted, as the shell hands it on from a configuration.
+Result<netns::KeyValues> settings_of(const json& assignments) {
+  netns::KeyValues settings;
+  for (const json& item : assignments) {
+    std::string text = item.get<std::string>();
+    size_t equals = text.find('=');
+    if (equals == std::string::npos || equals == 0)
+      return make_error(Code::kInvalid, base::quoted(text, 200) + " is not KEY=VALUE",
+                        "such as subnet=10.1.2.0/24");
+    settings.emplace_back(text.substr(0, equals), text.substr(equals + 1));
+  }
+  return settings;
+}
+
+// What an administrator should know of this host once a network needs it.
+std::vector<std::string> host_warnings(const Parts& parts, const netns::Network& network) {
+  std::vector<std::string> warnings;
+  if (network.kind != netns::NetworkKind::kRouted && network.kind != netns::NetworkKind::kNat)
+    return warnings;
+  auto forwarding = base::read_file(AT_FDCWD, "/proc/sys/net/ipv4/ip_forward", 16);
+  if (forwarding && forwarding->starts_with("0"))
+    warnings.emplace_back(
+        "this host does not forward IPv4: zones reach each other and not the outside; 'sysctl "
+        "net.ipv4.ip_forward=1' changes that");
+  if (auto drops = parts.networks->forward_drops(); drops)
+    for (const std::string& chain : *drops)
+      warnings.push_back("chain " + base::quoted(chain) +
+                         " of somebody else drops what it does not name, packets of zones too");
+  return warnings;
+}
+
+}  // namespace
+
+json Api::network_members(const netns::Network& network) const {
+  json subnets = json::array();
+  for (const netns::Prefix& subnet : network.subnets) subnets.push_back(subnet.text());
+  uint64_t connected = 0;
+  for (const auto& [zone, ports] : parts_.networks->live())
+    for (const netns::PortPlan& port : ports) connected += port.network == network.name ? 1 : 0;
+  return {{"name", network.name},
+          {"kind", netns::kind_name(network.kind)},
+          {"subnets", std::move(subnets)},
+          {"leases", parts_.networks->leases(network.name)},
+          {"ports", connected}};
+}
+
+void Api::net_create(Request request) {
+  const json& parameters = request.call.parameters;
+  std::string name = parameters["name"].get<std::string>();
+  auto make = [&]() -> base::Status {
+    TRY_AS(auto settings, settings_of(parameters["settings"]));
+    return parts_.networks->create(name, settings);
+  };
+  if (base::Status made = make(); !made) return request.call.answer.fail(made.error());
+  parts_.events->emit("", "network", name + " created");
+  request.call.answer.reply({{"warnings", host_warnings(parts_, *parts_.networks->find(name))}});
+}
+
+void Api::net_set(Request request) {
+  const json& parameters = request.call.parameters;
+  std::string name = parameters["name"].get<std::string>();
+  auto change = [&]() -> base::Status {
+    TRY_AS(auto settings, settings_of(parameters["settings"]));
+    return parts_.networks->set(name, settings);
+  };
+  if (base::Status changed = change(); !changed) return request.call.answer.fail(changed.error());
+  parts_.events->emit("", "network", name + " set");
+  request.call.answer.reply({{"warnings", host_warnings(parts_, *parts_.networks->find(name))}});
+}
+
+void Api::net_list(Request request) {
+  json networks = json::array();
+  for (const netns::Network& network : parts_.networks->all())
+    networks.push_back(network_members(network));
+  request.call.answer.reply({{"networks", std::move(networks)}});
+}
+
+void Api::net_info(Request request) {
+  std::string name = request.call.parameters["name"].get<std::string>();
+  const netns::Network* network = parts_.networks->find(name);
+  if (network == nullptr)
+    return request.call.answer.fail(
+        make_error(Code::kNotFound, "network " + base::quoted(name) + ": no such network",
+                   "'zone net list' shows the networks"));
+  json settings = json::array();
+  for (const auto& [key, value] : netns::settings_of(*network))
+    settings.push_back(key + "=" + value);
+  request.call.answer.reply(
+      {{"network", network_members(*network)}, {"settings", std::move(settings)}});
+}
+
+void Api::net_delete(Request request) {
+  std::string name = request.call.parameters["name"].get<std::string>();
+  base::Status removed = parts_.networks->remove(name);
+  if (!removed) return request.call.answer.fail(removed.error());
+  parts_.events->emit("", "network", name + " deleted");
+  request.call.answer.reply(json::object());
+}
+
+void Api::net_ports(Request request) {
+  base::Status status;
+  auto names = visible(request.caller, request.call.parameters["names"], &status);
+  if (!status) return request.call.answer.fail(status.error());
+  auto traffic = parts_.networks->traffic();
+  if (!traffic) return request.call.answer.fail(traffic.error());
+  json ports = json::array();
+  for (const std::string& name : names) {
+    auto live = parts_.networks->live().find(name);
+    if (live == parts_.networks->live().end()) continue;
+    for (const netns::PortPlan& port : live->second) {
+      json addresses = json::array();
+      for (const netns::Prefix& address : port.addresses)
+        addresses.push_back(address.address.text());
+      json refused = json::object();
+      if (auto counters = parts_.networks->refused(port); counters)
+        for (const auto& [counter, count] : *counters) refused[counter] = count.packets;
+      Networks::Traffic seen = (*traffic)[port.host_name];
+      ports.push_back({{"zone", name},
+                       {"name", port.name},
+                       {"network", port.network},
+                       {"mac", port.mac},
+                       {"mtu", port.mtu},
+                       {"addresses", std::move(addresses)},
+                       {"rx_bytes", seen.receive_bytes},
+                       {"tx_bytes", seen.send_bytes},
+                       {"rx_packets", seen.receive_packets},
+                       {"tx_packets", seen.send_packets},
+                       {"refused", std::move(refused)}});
+      if (request.caller.uid == 0) ports.back()["host_name"] = port.host_name;
+    }
+  }
+  request.call.answer.reply({{"ports", std::move(ports)}});
+}
+
+}  // namespace zoned

@@ -1,0 +1,112 @@
+// The networks of this instance: their configuration, who has which address, and what of both is in
+// the kernel. Nothing of the host is touched before there is a network.
+//
+//   ETC/networks/NAME.json   netns::network_to_json; written durably
+//   LIB/zones/NAME/leases    a zone's addresses, for its life: a line "PORT NETWORK ADDRESS..." a port
+//   RUN/zones/NAME.leases    likewise, of an ephemeral zone
+//
+// Rules for a zone's ports are in the packet filter before its links exist; the launcher makes the
+// links. If somebody takes our tables away, all ports go down until the tables are back.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/event_loop.h"
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "netns/lease.h"
+#include "netns/links.h"
+#include "netns/nft.h"
+#include "netns/port.h"
+#include "netns/ruleset_watch.h"
+#include "zoned/daemon/events.h"
+#include "zoned/daemon/registry.h"
+
+namespace zoned {
+
+class Networks {
+ public:
+  // root: the canonical root folder of the instance.
+  static base::Result<std::unique_ptr<Networks>> open(const std::string& root, Registry* registry,
+                                                      base::EventLoop* loop, Events* events);
+  ~Networks();
+
+  // Objects. Settings are netns::parse_network's.
+  base::Status create(const std::string& name, const netns::KeyValues& settings);
+  // What holds for running zones at once; kBusy where their addresses would no longer fit.
+  base::Status set(const std::string& name, const netns::KeyValues& settings);
+  // kBusy while a zone's configuration names it.
+  base::Status remove(const std::string& name);
+  const netns::Network* find(const std::string& name) const;
+  std::vector<netns::Network> all() const;
+  size_t leases(const std::string& name) const;
+
+  // The ports of a zone, in the order of its [[net]] tables. `keep`: addresses that it has not yet are
+  // leased and written down; else they are only looked for.
+  base::Result<std::vector<netns::PortPlan>> plan(const Zone& zone, const core::ZoneSpec& spec,
+                                                  bool keep);
+  // The rules of a zone's ports, before its links are made.
+  base::Status connect(const std::string& zone, const std::vector<netns::PortPlan>& ports);
+  // Links and rules go. A zone without ports is none of our business.
+  base::Status disconnect(const std::string& zone);
+  // The zone is deleted: its addresses are free.
+  void forget(const Zone& zone);
+  // At start, when zones and keepers are known: rules for what runs, no links for what does not.
+  base::Status recover();
+
+  // Ports of running zones, by zone.
+  const std::map<std::string, std::vector<netns::PortPlan>>& live() const { return live_; }
+  struct Traffic {
+    uint64_t receive_bytes = 0;  // as the zone sees it
+    uint64_t send_bytes = 0;
+    uint64_t receive_packets = 0;
+    uint64_t send_packets = 0;
+  };
+  // By host name of the port; one look at all links.
+  base::Result<std::map<std::string, Traffic>> traffic();
+  // What the protections of a port refused, by netns::kCounterNames.
+  base::Result<netns::PortCounters> refused(const netns::PortPlan& port);
+  // Base chains of others that drop what they do not name: "ip filter FORWARD".
+  base::Result<std::vector<std::string>> forward_drops();
+
+ private:
+  struct Object {
+    netns::Network network;
+    netns::LeaseTable leases;
+  };
+  struct Kernel {  // opened when there is a network
+    netns::Nft nft;
+    netns::Links links;
+    netns::RulesetWatch watch;
+  };
+  Networks(netns::Instance instance, Registry* registry, base::EventLoop* loop, Events* events);
+
+  base::Status load();
+  base::Result<std::pair<base::UniqueFd, std::string>> lease_file(const Zone& zone) const;
+  void load_leases(const Zone& zone);
+  base::Status write_leases(const Zone& zone, const std::vector<netns::PortPlan>& ports);
+  base::Status need_kernel();
+  base::Status apply_whole();
+  base::Status make_bridges(const netns::Network& network);
+  base::Result<netns::PortRequest> request_of(const Zone& zone, const core::ZoneSpec& spec,
+                                              size_t index, bool keep);
+  base::Status check_others(const std::string& zone,
+                            const std::vector<netns::PortPlan>& ports) const;
+  void on_watch();
+  void restore_rules(const std::string& why);
+
+  netns::Instance instance_;
+  Registry* registry_;
+  base::EventLoop* loop_;
+  Events* events_;
+  base::UniqueFd folder_;  // ETC/networks
+  std::map<std::string, Object> objects_;
+  std::optional<Kernel> kernel_;
+  std::map<std::string, std::vector<netns::PortPlan>> live_;
+};
+
+}  // namespace zoned
