@@ -262,6 +262,8 @@ TEST_CASE("the host takes ARP of a zone's own address only, unless ip-nospoof is
   after.protections.ip_nospoof = false;
   require(arena.world.nft().apply(netns::change_port(arena.world.instance(), before, after)));
   CHECK(ask(forged));
+  require(arena.world.nft().apply(netns::remove_port(arena.world.instance(), after)));
+  CHECK_FALSE(ask(arena.a->address4()));
 }
 
 TEST_CASE("allowed addresses may be used as sources, and no others") {
