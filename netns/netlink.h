@@ -83,7 +83,8 @@ class Attributes {
   template <typename T>
   T value(unsigned type) const {
     T result = {};
-    memcpy(&result, parts_[type].data(), std::min(sizeof result, parts_[type].size()));
+    if (has(type))
+      memcpy(&result, parts_[type].data(), std::min(sizeof result, parts_[type].size()));
     return result;
   }
 
