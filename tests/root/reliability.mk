@@ -3,9 +3,9 @@ $(eval $(call library,trial,$(wildcard tests/root/trial/*.cc)))
 trial_libs := trial daemon core netns resource labels api
 trial_needs := $(addprefix $(BUILD)/,zoned zone zone-keeper zone-init zone-unpack)
 
-$(eval $(call root_test,reliability,$(trial_libs),-lseccomp -lsystemd))
+$(eval $(call root_test,reliability,$(trial_libs),-lseccomp -lsystemd -lnftables -lnl-3))
 $(BUILD)/root/reliability: | $(trial_needs)
-$(eval $(call root_test,resources,$(trial_libs),-lseccomp -lsystemd))
+$(eval $(call root_test,resources,$(trial_libs),-lseccomp -lsystemd -lnftables -lnl-3))
 $(BUILD)/root/resources: | $(trial_needs) $(BUILD)/victims/forkbomb
 
 $(BUILD)/victims/forkbomb: $(BUILD)/obj/tests/victims/forkbomb.o
@@ -24,7 +24,7 @@ faults-in-test-mode:
 	@$(MAKE) --no-print-directory MODE=test BUILD=build/test build/test/root/faults
 .PHONY: faults-in-test-mode
 else
-$(eval $(call root_test,faults,$(trial_libs),-lseccomp -lsystemd))
+$(eval $(call root_test,faults,$(trial_libs),-lseccomp -lsystemd -lnftables -lnl-3))
 $(BUILD)/root/faults: | $(trial_needs)
 endif
 

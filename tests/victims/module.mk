@@ -9,7 +9,7 @@ $(BUILD)/victims/stalker: $(BUILD)/obj/tests/victims/stalker.o
 	@$(CXX) $(LDFLAGS) -o $@ $^ $(STATIC)
 all_objs += $(BUILD)/obj/tests/victims/attacker.o $(BUILD)/obj/tests/victims/stalker.o
 
-$(eval $(call root_test,walls,core netns resource labels,-lseccomp))
+$(eval $(call root_test,walls,core netns resource labels,-lseccomp -lnl-3))
 $(BUILD)/root/walls: $(BUILD)/victims/attacker $(BUILD)/zone-init
 
 walls: deps

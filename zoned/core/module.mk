@@ -9,7 +9,9 @@ $(BUILD)/zone-init: zoned/core/main_init.cc
 	  -fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none -fno-pie -no-pie -static \
 	  -nostdlib -Wl,--build-id=none -Wl,-z,noexecstack -s -o $@ $<
 
-$(eval $(call program,zone-keeper,zoned/core/main_keeper.cc,core netns resource labels base,$(STATIC) -lseccomp -lnl-3))
+# libnl asks for name services that we never use; a static program would need them at run time.
+quiet_link := -Wl,--no-warnings
+$(eval $(call program,zone-keeper,zoned/core/main_keeper.cc,core netns resource labels base,$(STATIC) $(quiet_link) -lseccomp -lnl-3))
 programs += $(BUILD)/zone-init $(BUILD)/zone-keeper
 
 # Dynamic: libarchive brings many libraries, and a job sees the host's /usr.

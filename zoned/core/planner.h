@@ -39,7 +39,7 @@ struct PlanInputs {
   std::vector<bool> private_trees;     // per [[fs]]: is `special` below a folder that only root
                                        // may enter? Only then is it idmapped (else a zone's
                                        // root would make files of the host's root)
-  std::vector<netns::PortPlan> ports;  // per [[net]], planned by netns::plan_port
+  std::vector<netns::PortPlan> ports = {};  // per [[net]], planned by netns::plan_port
 };
 
 struct Planned {
