@@ -229,6 +229,32 @@ TEST_CASE("a published port leads from the host to the zone; the firewall decide
   CHECK(world.refused("web", "denied-in") > 0);
 }
 
+TEST_CASE("zones know each other by name as long as they run") {
+  World world;
+  world.ok({"net", "create", "lan", "subnet=10.1.2.0/24"});
+  world.ok({"net", "create", "dmz", "subnet=10.9.0.0/24"});
+  world.boot("a", {"net.0.network=lan"});
+  world.boot("b", {"net.0.network=lan"});
+  world.boot("c", {"net.0.network=dmz"});
+  auto resolves = [&](const std::string& name) {
+    return world.zone({"exec", "a", "--", "/bin/ping", "-c", "1", "-W", "1", name}).status == 0;
+  };
+  CHECK(eventually([&] { return resolves("b"); }));
+  CHECK_FALSE(resolves("c"));
+  CHECK(world.zone({"exec", "a", "--", "/bin/sh", "-c", "echo 1.2.3.4 x >>/etc/hosts"}).status !=
+        0);
+  world.box().restart();
+  world.boot("late", {"net.0.network=lan"});
+  CHECK(eventually([&] { return resolves("late"); }));
+  world.ok({"halt", "b"});
+  std::string hosts = world.ok({"exec", "a", "--", "/bin/cat", "/etc/hosts"});
+  CHECK(eventually([&] {
+    hosts = world.ok({"exec", "a", "--", "/bin/cat", "/etc/hosts"});
+    return hosts.find(" b\n") == std::string::npos;
+  }));
+  CHECK(hosts.find(" late\n") != std::string::npos);
+}
+
 TEST_CASE("isolated zones reach each other and nothing else") {
   World world;
   world.ok({"net", "create", "cell", "kind=isolated", "subnet=10.3.0.0/24"});

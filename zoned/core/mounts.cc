@@ -205,7 +205,7 @@ Status RootAssembler::prepare() {
 
 // An ephemeral zone's tree is somebody's folder that is not ours to change: what it lacks is made in
 // the overlay. Through links nothing is made.
-Status RootAssembler::make_target(const std::string& path) {
+Status RootAssembler::make_target(const std::string& path, bool folder_wanted) {
   std::string parent;
   for (const std::string& part : base::split(path, '/')) {
     if (part.empty()) continue;
@@ -216,8 +216,10 @@ Status RootAssembler::make_target(const std::string& path) {
       TRY_AS(UniqueFd folder, base::open_in_root(root_.get(), parent.empty() ? "/" : parent,
                                                  O_RDONLY | O_DIRECTORY, 0, RESOLVE_NO_SYMLINKS));
       uid_t owner = plan_.ids.base;
-      if (mkdirat(folder.get(), part.c_str(), 0755) != 0 ||
-          fchownat(folder.get(), part.c_str(), owner, owner, AT_SYMLINK_NOFOLLOW) != 0)
+      bool file = here == path && !folder_wanted;
+      int made = file ? mknodat(folder.get(), part.c_str(), S_IFREG | 0644, 0)
+                      : mkdirat(folder.get(), part.c_str(), 0755);
+      if (made != 0 || fchownat(folder.get(), part.c_str(), owner, owner, AT_SYMLINK_NOFOLLOW) != 0)
         return sys_error("make the mount point");
     }
     parent = here;
@@ -228,7 +230,11 @@ Status RootAssembler::make_target(const std::string& path) {
 // Kernel file systems go onto real folders of the tree only; a user's own [[fs]] may follow links
 // as long as they stay inside.
 Status RootAssembler::attach(const MountOp& op, int mount) {
-  if (plan_.mounts.front().kind == MountOp::Kind::kOverlay) TRY(make_target(op.target));
+  if (plan_.mounts.front().kind == MountOp::Kind::kOverlay) {
+    struct stat source = {};
+    if (fstat(mount, &source) != 0) return sys_error("stat");
+    TRY(make_target(op.target, S_ISDIR(source.st_mode)));
+  }
   uint64_t resolve = op.kind == MountOp::Kind::kTree ? 0 : RESOLVE_NO_SYMLINKS;
   auto target = base::open_in_root(root_.get(), op.target, O_PATH | O_NOFOLLOW, 0, resolve);
   if (!target && target.error().sys_errno == ELOOP)

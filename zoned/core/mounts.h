@@ -49,7 +49,7 @@ class RootAssembler {
   base::Result<base::UniqueFd> overlay(const MountOp& op, base::UniqueFd lower);
   base::Result<base::UniqueFd> source_of(const MountOp& op);
   base::Status attach(const MountOp& op, int mount);
-  base::Status make_target(const std::string& path);
+  base::Status make_target(const std::string& path, bool folder_wanted);
   base::Status attach_console(const MountOp& op);
   base::Status mask(const std::string& target);
   base::Status make_read_only(const std::string& target);

@@ -119,6 +119,11 @@ void add_mounts(const PlanInputs& in, Planned* out) {
   bool lasting = !in.ephemeral || in.spec.read_only_root;
   if (lasting) mounts.push_back(tmpfs("/run", "0755"));
   if (lasting && !os) mounts.push_back(tmpfs("/tmp", "1777"));
+  if (!in.ports.empty()) {
+    mounts.push_back(filesystem(MountOp::Kind::kTree, kHostsFile));
+    mounts.back().source = "hosts";
+    mounts.back().read_only = true;
+  }
   add_user_trees(in, out);
   out->plan.masked.assign(masked_paths().begin(), masked_paths().end());
   out->plan.read_only.assign(read_only_paths().begin(), read_only_paths().end());

@@ -70,6 +70,7 @@ void Daemon::remove_traces(unsigned attempt, const Callback& done) {
     loop_->after(kPause, [this, attempt, done] { remove_traces(attempt + 1, done); });
     return;
   }
+  if (removed) removed = networks_->withdraw();
   if (removed) removed = ids_->release_all();
   forget_machine_start(registry_->run_dir());
   done(std::move(removed));

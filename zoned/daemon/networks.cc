@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <set>
 
 #include <nlohmann/json.hpp>
 
@@ -27,6 +28,7 @@ using netns::PortPlan;
 namespace {
 
 constexpr std::string_view kJson = ".json";
+constexpr std::string_view kHosts = ".hosts";
 constexpr size_t kMaxFile = 64 * 1024;
 
 std::string subject(const std::string& name) { return "network " + base::quoted(name); }
@@ -86,6 +88,7 @@ Networks::Networks(netns::Instance instance, Registry* registry, base::EventLoop
     : instance_(std::move(instance)), registry_(registry), loop_(loop), events_(events) {}
 
 Networks::~Networks() {
+  if (hosts_timer_ != 0) loop_->cancel(hosts_timer_);
   if (kernel_) loop_->remove(kernel_->watch.fd());
 }
 
@@ -94,6 +97,7 @@ Result<std::unique_ptr<Networks>> Networks::open(const std::string& root, Regist
   std::unique_ptr<Networks> networks(
       new Networks(netns::Instance(root.empty() ? "/" : root), registry, loop, events));
   TRY_AS(networks->folder_, base::make_dirs(AT_FDCWD, registry->paths().etc + "/networks", 0700));
+  TRY_AS(networks->hosts_, base::make_dirs(registry->run_dir(), "networks", 0700));
   TRY(networks->load());
   return networks;
 }
@@ -423,6 +427,7 @@ Status Networks::connect(const std::string& zone, const std::vector<PortPlan>& p
   // Elements that an earlier life left behind: the whole set says what there is.
   if (!applied) applied = apply_whole();
   if (!applied) live_.erase(zone);
+  write_hosts_soon();
   return applied;
 }
 
@@ -437,6 +442,7 @@ Status Networks::disconnect(const std::string& zone) {
   std::string text;
   for (const PortPlan& port : it->second) text += netns::remove_port(instance_, port);
   live_.erase(it);
+  write_hosts_soon();
   if (kernel_->nft.apply(text)) return {};
   return apply_whole();
 }
@@ -473,7 +479,75 @@ Status Networks::recover() {
     if (std::find(known.begin(), known.end(), link.name) == known.end())
       TRY(kernel_->links.remove(link.name));
   TRY(netns::remove_leftovers(kernel_->links, instance_));
+  write_hosts_soon();
   return {};
+}
+
+Status Networks::withdraw() {
+  if (objects_.empty()) return {};
+  TRY(need_kernel());
+  TRY(kernel_->nft.apply(netns::no_ruleset(instance_)));
+  for (const auto& [name, object] : objects_)
+    if (object.network.kind == netns::NetworkKind::kBridge && object.network.bridge.empty())
+      TRY(kernel_->links.remove(instance_.bridge_name(name)));
+  return {};
+}
+
+// --- names ---------------------------------------------------------------------------------------
+
+std::string Networks::hosts_key(const std::vector<PortPlan>& ports) {
+  std::vector<std::string> names;
+  for (const PortPlan& port : ports) names.push_back(port.network);
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  return base::join(names, "+");
+}
+
+std::string Networks::hosts_text(const std::string& key) const {
+  std::vector<std::string> names = base::split(key, '+');
+  std::string text = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n";
+  for (const auto& [zone, ports] : live_)
+    for (const PortPlan& port : ports) {
+      if (std::find(names.begin(), names.end(), port.network) == names.end()) continue;
+      for (const netns::Prefix& address : port.addresses)
+        text += address.address.text() + " " + zone + "\n";
+    }
+  return text;
+}
+
+// In place: zones have the file itself mounted.
+Status Networks::write_hosts(const std::string& key) {
+  constexpr mode_t kReadable = 0644;
+  std::string text = hosts_text(key);
+  TRY_AS(base::UniqueFd file, base::open_at(hosts_.get(), key + std::string(kHosts),
+                                            O_WRONLY | O_CREAT | O_NOFOLLOW, kReadable));
+  TRY(base::write_all(file.get(), text));
+  if (ftruncate(file.get(), static_cast<off_t>(text.size())) != 0)
+    return base::sys_error("truncate " + base::quoted(key));
+  return {};
+}
+
+// Once for a burst of boots.
+void Networks::write_hosts_soon() {
+  constexpr std::chrono::milliseconds kPause{20};
+  if (hosts_timer_ != 0) return;
+  hosts_timer_ = loop_->after(kPause, [this] {
+    hosts_timer_ = 0;
+    std::set<std::string> keys;
+    for (const auto& [zone, ports] : live_) keys.insert(hosts_key(ports));
+    for (const std::string& key : keys) base::log_ignored("hosts of " + key, write_hosts(key));
+    auto files = base::list_dir(hosts_.get());
+    if (!files) return;
+    for (const std::string& file : *files)
+      if (file.ends_with(kHosts) && !keys.contains(file.substr(0, file.size() - kHosts.size())))
+        unlinkat(hosts_.get(), file.c_str(), 0);
+  });
+}
+
+Result<base::UniqueFd> Networks::hosts_file(const std::vector<PortPlan>& ports) {
+  std::string key = hosts_key(ports);
+  TRY(write_hosts(key));
+  return base::open_at(hosts_.get(), key + std::string(kHosts), O_PATH | O_NOFOLLOW);
 }
 
 // --- what is seen --------------------------------------------------------------------------------

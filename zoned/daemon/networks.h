@@ -4,6 +4,8 @@
 //   ETC/networks/NAME.json   netns::network_to_json; written durably
 //   LIB/zones/NAME/leases    a zone's addresses, for its life: a line "PORT NETWORK ADDRESS..." a port
 //   RUN/zones/NAME.leases    likewise, of an ephemeral zone
+//   RUN/networks/A+B.hosts   hosts(5) of the zones that are on the networks A and B: mounted there, and
+//                            written in place when a zone comes or goes
 //
 // Rules for a zone's ports are in the packet filter before its links exist; the launcher makes the
 // links. If somebody takes our tables away, all ports go down until the tables are back.
@@ -53,6 +55,10 @@ class Networks {
   base::Status connect(const std::string& zone, const std::vector<netns::PortPlan>& ports);
   // Links and rules go. A zone without ports is none of our business.
   base::Status disconnect(const std::string& zone);
+  // What a zone with these ports sees as /etc/hosts; lines of `zone` are in it already.
+  base::Result<base::UniqueFd> hosts_file(const std::vector<netns::PortPlan>& ports);
+  // The instance ends: tables and bridges go, until the next start.
+  base::Status withdraw();
   // The zone is deleted: its addresses are free.
   void forget(const Zone& zone);
   // At start, when zones and keepers are known: rules for what runs, no links for what does not.
@@ -96,6 +102,11 @@ class Networks {
                                               size_t index, bool keep);
   base::Status check_others(const std::string& zone,
                             const std::vector<netns::PortPlan>& ports) const;
+  // The networks of the ports, sorted: "A+B".
+  static std::string hosts_key(const std::vector<netns::PortPlan>& ports);
+  std::string hosts_text(const std::string& key) const;
+  base::Status write_hosts(const std::string& key);
+  void write_hosts_soon();
   void on_watch();
   void restore_rules(const std::string& why);
 
@@ -104,6 +115,8 @@ class Networks {
   base::EventLoop* loop_;
   Events* events_;
   base::UniqueFd folder_;  // ETC/networks
+  base::UniqueFd hosts_;   // RUN/networks
+  base::EventLoop::TimerId hosts_timer_ = 0;
   std::map<std::string, Object> objects_;
   std::optional<Kernel> kernel_;
   std::map<std::string, std::vector<netns::PortPlan>> live_;

@@ -112,6 +112,12 @@ void Runtime::boot(Zone* zone, BootRequest request, OnBooted done) {
       pass("fs." + std::to_string(i), tree.get());
       trees.push_back(std::move(tree));
     }
+    if (!plan.ports.empty()) {
+      TRY_AS(UniqueFd hosts, parts_.networks->hosts_file(plan.ports));
+      TRY_AS(UniqueFd tree, core::clone_tree(hosts.get()));
+      pass("hosts", tree.get());
+      trees.push_back(std::move(tree));
+    }
     pass("cgroup", boot->cgroup.v2_payload.get());
     for (size_t i = 0; i < boot->cgroup.v1_procs.size(); ++i)
       pass("procs" + std::to_string(i), boot->cgroup.v1_procs[i].get());
@@ -214,6 +220,7 @@ Status Runtime::step_mountpoints(Boot* boot) {
   if (boot->zone->ephemeral) return {};  // the launcher makes them on the overlay's upper side
   std::vector<core::MountPoint> points;
   for (const HostTree& tree : boot->host_trees) points.push_back({tree.target, tree.folder});
+  if (!boot->planned.plan.ports.empty()) points.push_back({core::kHostsFile, false});
   return core::ensure_mountpoints(boot->tree_dir.get(), points);
 }
 
