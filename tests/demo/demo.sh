@@ -31,7 +31,7 @@ wait_for() { # SECONDS COMMAND...: until it succeeds
 clean_up() {
   status=$?
   zoned --root "$root" --stop-all >/dev/null 2>&1 || true
-  rm -rf "${root:?}"/{etc,run,lib/zones,tree}
+  rm -rf "${root:?}"/{etc,run,lib/zones,tree,page}
   exit "$status"
 }
 trap clean_up EXIT
@@ -41,19 +41,20 @@ heading "The daemon"
 run zoned --root "$root" --background
 run zone --version
 
-heading "A busybox zone, from a folder"
+heading "A network, and a busybox zone on it, from a folder"
+run zone net create demo subnet=10.213.77.0/24
 mkdir -p "$root/tree/bin"
 cp /bin/busybox "$root/tree/bin/busybox"
-for applet in sh ls id ps hostname sleep date cat seq; do ln -sf busybox "$root/tree/bin/$applet"; done
+for applet in sh ls id ps hostname sleep date cat seq wget ip ping arping init reboot poweroff; do ln -sf busybox "$root/tree/bin/$applet"; done
 # shellcheck disable=SC2016  # for the zone's shell
-run zone create bb --from "dir:$root/tree" --set 'command=["/bin/sh","-c","i=0; while :; do i=$((i+1)); echo line $i; sleep 0.1; done"]' --boot
+run zone create bb --from "dir:$root/tree" --set 'command=["/bin/sh","-c","i=0; while :; do i=$((i+1)); echo line $i; sleep 0.1; done"]' --set net.0.network=demo --boot
 run zone exec bb -- /bin/sh -c 'hostname; id; ps'
 pid=$(field bb pid)
 [ "$(awk '/^Uid:/{print $2}' "/proc/$pid/status")" -ge 524288 ] || fail "the zone's root is not a uid of its own"
 echo "seen from the host: pid $pid runs as uid $(awk '/^Uid:/{print $2}' "/proc/$pid/status")"
 
 heading "A Debian zone that runs systemd and nginx"
-run zone create deb --from debian:bookworm,include=nginx-light+curl --boot
+run zone create deb --from debian:bookworm,include=nginx-light+curl --set net.0.network=demo --set 'net.0.publish=["127.0.0.1:18080:80"]' --boot
 wait_for 30 sh -c 'zone exec deb -- systemctl is-system-running | grep -qx running' || {
   zone exec deb -- systemctl --failed --no-pager || true
   fail "systemd in the zone is not 'running'"
@@ -65,6 +66,29 @@ run zone exec deb -- curl -s -o /dev/null -w 'nginx answers %{http_code}\n' http
 nginx=$(pgrep -f 'nginx: master' | head -1)
 [ -n "$nginx" ] || fail "no nginx on the host's process list"
 [ "$(readlink "/proc/$nginx/ns/net")" != "$(readlink /proc/self/ns/net)" ] || fail "nginx shares the host's network"
+
+heading "Its page from another zone by name, and published on the host's loopback"
+# shellcheck disable=SC2016  # for the zone's shell
+run zone exec deb -- /bin/sh -c 'echo "a page of $(hostname)" >/var/www/html/index.html'
+wait_for 10 zone exec bb -- /bin/wget -q -O /dev/null http://deb/ || fail "the page can't be fetched by name"
+run zone exec bb -- /bin/wget -q -O - http://deb/ | tee "$root/page"
+grep -qx "a page of deb" "$root/page" || fail "not the page"
+run busybox wget -q -O - http://127.0.0.1:18080/ | tee "$root/page"
+grep -qx "a page of deb" "$root/page" || fail "the published port does not lead to it"
+
+heading "Root of a zone claims the other's address, with raw packets"
+ln -sfn bin "$root/tree/sbin"
+run zone create liar --from "dir:$root/tree" --set net.0.network=demo --boot
+run zone exec liar -- /bin/ping -c 1 deb
+address=$(zone --json net ports deb | jq -r '.[0].addresses[0]')
+run zone exec liar -- /bin/sh -c "ip addr add $address/32 dev net0; arping -q -c 3 -U -I net0 $address" || true
+run zone net ports
+refused() { zone --json net ports liar | jq '.[0].refused["ip-nospoof"]'; }
+[ "$(refused)" -ge 3 ] || fail "the claims were not refused"
+# The host's own neighbour table still has the address where it belongs.
+host_end=$(zone --json net ports deb | jq -r '.[0].host_name')
+ip neigh show "$address" | grep -q "dev $host_end" || fail "the address has moved"
+run zone delete -F liar
 
 heading "Two pools, 3 to 1, both busy"
 run zone pool create gold --set shares=3
@@ -98,12 +122,13 @@ before=$(field bb pid) deb_before=$(field deb pid)
 daemon=$(cat "$root/run/zoned.pid")
 coproc console { exec zone console bb </dev/null; }
 console_pid=$!
+exec {console_out}<&"${console[0]}"  # the coprocess's own is closed in subshells
 sleep 0.5
 run kill -9 "$daemon"
 sleep 1
 kill -0 "$before" || fail "the busybox zone died with the daemon"
 kill -0 "$deb_before" || fail "the Debian zone died with the daemon"
-lines=$( (timeout 1 cat <&"${console[0]}" || true) | grep -c '^line')
+lines=$( (timeout 1 cat <&"$console_out" || true) | grep -c '^line')
 [ "$lines" -ge 5 ] || fail "the console stopped ($lines lines)"
 echo "without a daemon: both zones run, and the attached console has shown $lines lines"
 kill "$console_pid" 2>/dev/null || true
@@ -120,5 +145,6 @@ run zone stat
 run zone shutdown deb
 [ ! -e "/proc/$deb_before" ] || fail "the zone's first process is still there"
 run zoned --root "$root" --stop-all
+ip -br link | grep -q "${host_end:0:7}" && fail "a link stayed"
 ! pgrep -f "zone-keeper --root-run $root" >/dev/null || fail "a keeper stayed"
 printf '\ndemo: all checks passed in %s s\n' "$(($(date +%s) - started))"
