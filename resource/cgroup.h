@@ -73,7 +73,7 @@ struct WeightRange {
 // Descriptors by which a launcher puts processes into a zone's cgroups.
 struct ZoneCgroup {
   base::UniqueFd v2_payload;             // folder, for CLONE_INTO_CGROUP; empty: no cgroup2 here
-  base::UniqueFd v2_exec_procs;          // cgroup.procs of the exec leaf, write-only; empty from
+  base::UniqueFd v2_exec;                // folder of the exec leaf, likewise; empty from
                                          // create_zone: a boot does not pay for it
   std::vector<base::UniqueFd> v1_procs;  // cgroup.procs per v1 tree, write-only
 };

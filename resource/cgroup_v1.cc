@@ -250,7 +250,7 @@ base::Result<ZoneCgroup> CgroupV1::open_zone(const std::string& pool, const std:
   if (v2_) {
     TRY_AS(int at, v2_->pool(pool));
     TRY_AS(result.v2_payload, open_payload(at, zone));
-    TRY_AS(result.v2_exec_procs, open_exec_procs(at, zone));
+    TRY_AS(result.v2_exec, open_exec(at, zone));
   }
   TRY_AS(int at, reference().pool(pool));
   if (!base::exists_at(at, zone))

@@ -217,7 +217,7 @@ base::Result<ZoneCgroup> CgroupV2::open_zone(const std::string& pool, const std:
   TRY_AS(int at, tree_.pool(pool));
   ZoneCgroup result;
   TRY_AS(result.v2_payload, open_payload(at, zone));
-  TRY_AS(result.v2_exec_procs, open_exec_procs(at, zone));
+  TRY_AS(result.v2_exec, open_exec(at, zone));
   return result;
 }
 

@@ -48,11 +48,11 @@ base::Result<base::UniqueFd> open_payload(int pool, const std::string& zone) {
   return base::open_at(pool, zone + "/payload", kFolder);
 }
 
-base::Result<base::UniqueFd> open_exec_procs(int pool, const std::string& zone) {
+base::Result<base::UniqueFd> open_exec(int pool, const std::string& zone) {
   const std::string path = zone + "/exec";
   if (mkdirat(pool, path.c_str(), 0755) != 0 && errno != EEXIST)
     return base::sys_error("make cgroup " + base::quoted(path));
-  return open_control(pool, path + "/cgroup.procs");
+  return base::open_at(pool, path, kFolder);
 }
 
 base::Status freeze_v2(int pool, const std::string& zone, bool frozen) {

@@ -20,8 +20,8 @@ base::Status make_subtree_v2(CgroupTree* tree);
 base::Result<base::UniqueFd> make_zone_v2(int pool, const std::string& zone, uint32_t uid,
                                           uint32_t gid, MadeFolders* made);
 base::Result<base::UniqueFd> open_payload(int pool, const std::string& zone);
-// Makes ZONE/exec if need be; its cgroup.procs, for writing.
-base::Result<base::UniqueFd> open_exec_procs(int pool, const std::string& zone);
+// Makes ZONE/exec if need be; its folder.
+base::Result<base::UniqueFd> open_exec(int pool, const std::string& zone);
 base::Status freeze_v2(int pool, const std::string& zone, bool frozen);
 base::Status kill_v2(int pool, const std::string& zone);
 

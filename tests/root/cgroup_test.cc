@@ -365,10 +365,10 @@ TEST_CASE("another process joins a running zone and is counted and killed with i
   pid_t first = cage.spawn(cage.zone("p", "z"), wait_forever);
   auto opened = cage.driver().open_zone("p", "z");
   REQUIRE(opened.ok());
-  pid_t joiner = cage.spawn({}, wait_forever);
+  resource::ZoneCgroup place;
+  place.v2_payload = std::move(opened->v2_exec);
+  pid_t joiner = cage.spawn(place, wait_forever);
   const std::string text = std::to_string(joiner);
-  if (opened->v2_exec_procs)
-    CHECK(write(opened->v2_exec_procs.get(), text.data(), text.size()) > 0);
   for (const auto& procs : opened->v1_procs)
     CHECK(write(procs.get(), text.data(), text.size()) > 0);
   CHECK(harness::eventually([&] { return cage.usage("p", "z").processes == 2; }));

@@ -16,7 +16,7 @@
 //       "procs0".. (v1 cgroup.procs), "filter" (seccomp_filter.h), ExecPlan::descriptor unless it is "init" (the keeper has that one),
 //       "stdin"/"stdout"/"stderr" for kClient, those of kept_fds
 //   {op: "enter", plan, fds: [names]}        {pid} + status pipe read end; with tty also the pty
-//       names: "procs" (v2 exec leaf, if any), "procs0".., "filter", "stdin", "stdout", "stderr"
+//       names: "cgroup" (v2 exec leaf, if any), "procs0".., "filter", "stdin", "stdout", "stderr"
 //   {op: "signal", zone, signal}             {}   to the zone's first process, by what we parent
 //   {op: "console", zone}                    {}   + one end of a stream socket: the zone's console
 //   {op: "output", zone}                     {}   + a duplicate of what launch gave, for a zoned that

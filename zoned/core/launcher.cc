@@ -58,6 +58,13 @@ Status tell(int keeper, const json& message, const std::vector<int>& fds = {}) {
   _exit(status ? 0 : 1);
 }
 
+void enter_cgroup(const FdTable& fds, clone_args* args) {
+  auto cgroup = fds.find("cgroup");
+  if (cgroup == fds.end()) return;
+  args->flags |= CLONE_INTO_CGROUP;
+  args->cgroup = static_cast<uint64_t>(cgroup->second);
+}
+
 // Writing "0" into cgroup.procs moves the writer; what it clones starts there.
 Status join_cgroups(const FdTable& fds) {
   for (const auto& [name, fd] : fds) {
@@ -152,10 +159,7 @@ Status Launcher::clone_child() {
   int pidfd = -1;
   args.flags = clone_flags();
   args.pidfd = reinterpret_cast<uintptr_t>(&pidfd);
-  if (auto cgroup = fds_.find("cgroup"); cgroup != fds_.end()) {
-    args.flags |= CLONE_INTO_CGROUP;
-    args.cgroup = static_cast<uint64_t>(cgroup->second);
-  }
+  enter_cgroup(fds_, &args);
   uid_t creator = plan_.namespaces.user ? plan_.ids.base : 0;
   if (prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP) != 0) return sys_error("securebits");
   if (syscall(SYS_setresuid, -1, creator, -1) != 0) return sys_error("setresuid");
@@ -344,6 +348,8 @@ Result<pid_t> fork_launcher(const ZonePlan& plan, const FdTable& fds, int keeper
 Result<pid_t> fork_joiner(const EnterPlan& plan, const FdTable& fds, int zone_pidfd, int keeper) {
   clone_args args = {};
   args.exit_signal = SIGCHLD;
+  // A move later on would wait for a grace period of RCU, some milliseconds.
+  enter_cgroup(fds, &args);
   TRY_AS(pid_t pid, clone_process(args));
   if (pid != 0) return pid;
   reset_signals();

@@ -248,6 +248,12 @@ Status Networks::remove(const std::string& name) {
       return make_error(Code::kBusy,
                         subject(name) + ": zone " + base::quoted(zone_name) + " names it",
                         "take it out of the zone's [[net]] tables, or delete the zone");
+  for (const auto& [zone, ports] : live_)
+    for (const PortPlan& port : ports)
+      if (port.network == name)
+        return make_error(
+            Code::kBusy, subject(name) + ": zone " + base::quoted(zone) + " runs with a port on it",
+            "shut the zone down");
   if (unlinkat(folder_.get(), (name + std::string(kJson)).c_str(), 0) != 0 && errno != ENOENT)
     return base::sys_error(subject(name));
   Network network = it->second.network;

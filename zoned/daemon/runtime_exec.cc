@@ -110,7 +110,7 @@ void Runtime::exec(Zone* zone, ExecRequest request, OnEntered done) {
       names.push_back(std::move(name));
       fds.push_back(fd);
     };
-    pass("procs", cgroup.v2_exec_procs.get());
+    pass("cgroup", cgroup.v2_exec.get());
     for (size_t i = 0; i < cgroup.v1_procs.size(); ++i)
       pass("procs" + std::to_string(i), cgroup.v1_procs[i].get());
     constexpr std::array<const char*, 3> kNames = {"stdin", "stdout", "stderr"};

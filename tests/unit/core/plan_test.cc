@@ -68,17 +68,17 @@ base::Result<core::Planned> plan(const core::ZoneSpec& spec, const core::TreeFac
 }
 
 void check_golden(const std::string& name, const core::ZonePlan& plan) {
-    std::string text = core::to_json(plan).dump(1) + "\n";
-    std::string file = kGolden + name + ".json";
-    if (std::getenv("UPDATE_GOLDEN") != nullptr) {
-      auto folder = base::open_at(AT_FDCWD, kGolden, O_RDONLY | O_DIRECTORY);
-      REQUIRE(folder.ok());
-      REQUIRE(base::replace_file(folder->get(), name + ".json", text, base::Durability::kRuntime,
-                                 0644));
-    }
-    auto golden = base::read_file(AT_FDCWD, file);
-    REQUIRE(golden.ok());
-    CHECK(*golden == text);  // UPDATE_GOLDEN=1 writes the files anew; look at the diff
+  std::string text = core::to_json(plan).dump(1) + "\n";
+  std::string file = kGolden + name + ".json";
+  if (std::getenv("UPDATE_GOLDEN") != nullptr) {
+    auto folder = base::open_at(AT_FDCWD, kGolden, O_RDONLY | O_DIRECTORY);
+    REQUIRE(folder.ok());
+    REQUIRE(
+        base::replace_file(folder->get(), name + ".json", text, base::Durability::kRuntime, 0644));
+  }
+  auto golden = base::read_file(AT_FDCWD, file);
+  REQUIRE(golden.ok());
+  CHECK(*golden == text);  // UPDATE_GOLDEN=1 writes the files anew; look at the diff
 }
 
 }  // namespace
@@ -88,6 +88,45 @@ TEST_CASE("the plan of an app zone is the golden one") {
   REQUIRE(planned.ok());
   check_golden("app", planned->plan);
   CHECK(planned->warnings.empty());
+}
+
+TEST_CASE("the plan of a zone with a port is the golden one") {
+  netns::Instance instance("/srv/zoned");
+  auto network =
+      netns::parse_network("lan", {{"subnet", "10.1.2.0/24"}, {"subnet", "fd00:1::/64"}});
+  REQUIRE(network.ok());
+  netns::PortRequest request;
+  request.zone = "web";
+  request.name = "net0";
+  for (const char* text : {"10.1.2.3", "fd00:1::3"}) {
+    auto address = netns::Address::parse(text);
+    REQUIRE(address.ok());
+    request.addresses.push_back(*address);
+  }
+  request.relax = {"restricted"};
+  request.send_bits = 1000000;
+  auto publish = netns::parse_publish("8080:80");
+  REQUIRE(publish.ok());
+  request.publish.push_back(*publish);
+  auto port = netns::plan_port(request, *network, instance);
+  REQUIRE(port.ok());
+  auto planned = core::plan_zone({app_spec(),
+                                  host(),
+                                  app_tree(),
+                                  {589824},
+                                  "0123456789abcdef0123456789abcdef",
+                                  0,
+                                  nullptr,
+                                  false,
+                                  false,
+                                  false,
+                                  {false, true},
+                                  {*port}});
+  REQUIRE(planned.ok());
+  check_golden("port", planned->plan);
+  auto back = core::zone_plan_from_json(core::to_json(planned->plan));
+  REQUIRE(back.ok());
+  CHECK(back->ports == planned->plan.ports);
 }
 
 TEST_CASE("the plan of an os zone is the golden one") {

@@ -52,7 +52,7 @@ TEST_CASE("a v2 zone has a payload and, once opened, an exec leaf") {
       v2.driver->create_zone("web", "a", {{"pids", "pids.max", "5", true}}, getuid(), getgid());
   REQUIRE(zone.ok());
   CHECK(zone->v2_payload.valid());
-  CHECK_FALSE(zone->v2_exec_procs.valid());
+  CHECK_FALSE(zone->v2_exec.valid());
   CHECK(zone->v1_procs.empty());
   CHECK(v2.tree.get("zoned/web/a/pids.max") == "5");
   CHECK(v2.tree.get("zoned/web/a/cgroup.max.descendants") == "1002");
@@ -61,9 +61,8 @@ TEST_CASE("a v2 zone has a payload and, once opened, an exec leaf") {
 
   auto opened = v2.driver->open_zone("web", "a");
   REQUIRE(opened.ok());
-  CHECK(opened->v2_exec_procs.valid());
-  REQUIRE(write(opened->v2_exec_procs.get(), "12", 2) == 2);
-  CHECK(v2.tree.get("zoned/web/a/exec/cgroup.procs") == "12");
+  CHECK(opened->v2_exec.valid());
+  CHECK(v2.tree.has("zoned/web/a/exec"));
   CHECK(v2.driver->open_zone("web", "b").error().code == base::Code::kNotFound);
 }
 
