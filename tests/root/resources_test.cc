@@ -82,6 +82,20 @@ nlohmann::json stat_of(const nlohmann::json& reply, const std::string& list,
   return nullptr;
 }
 
+// Somebody else's burst on this machine costs both sides, and not in proportion: look again then.
+constexpr int kAttempts = 3;
+constexpr double kPoints = 3;
+
+// What the first of two has of both, in percent.
+double measure_split(const Sandbox& box, const std::vector<Zone>& zones, double entitled) {
+  double measured = 0;
+  for (int attempt = 0; attempt < kAttempts && std::abs(measured - entitled) > kPoints; ++attempt) {
+    measured = percent_of_first(used_over(box, zones, measure_time()));
+    show("shares", measured, entitled);
+  }
+  return measured;
+}
+
 }  // namespace
 
 TEST_CASE("pools at 3:1 with two spinning zones each divide the CPUs 3:1, and stat says the same") {
@@ -99,15 +113,20 @@ TEST_CASE("pools at 3:1 with two spinning zones each divide the CPUs 3:1, and st
   harness::sleep_for(milliseconds(500));
 
   nlohmann::json ask = {{"names", nlohmann::json::array()}, {"interval_ms", 0}};
-  REQUIRE(trial::call(box, "Stat", ask).ok());
-  auto start = Clock::now();
-  auto used = used_over(box, {{"gold", ""}, {"tin", ""}}, measure_time());
-  double seconds = std::chrono::duration<double>(Clock::now() - start).count();
-  auto stat = trial::call(box, "Stat", ask);
-  REQUIRE(stat.ok());
-  double measured = percent_of_first(used);
-  show("pools 3:1", measured, 75);
-  CHECK(std::abs(measured - 75) <= 3);
+  std::vector<double> used;
+  double seconds = 0, measured = 0;
+  base::Result<nlohmann::json> stat = nlohmann::json();
+  for (int attempt = 0; attempt < kAttempts && std::abs(measured - 75) > kPoints; ++attempt) {
+    REQUIRE(trial::call(box, "Stat", ask).ok());
+    auto start = Clock::now();
+    used = used_over(box, {{"gold", ""}, {"tin", ""}}, measure_time());
+    seconds = std::chrono::duration<double>(Clock::now() - start).count();
+    stat = trial::call(box, "Stat", ask);
+    REQUIRE(stat.ok());
+    measured = percent_of_first(used);
+    show("pools 3:1", measured, 75);
+  }
+  CHECK(std::abs(measured - 75) <= kPoints);
 
   INFO(stat->dump());
   auto cpus = static_cast<double>(sysconf(_SC_NPROCESSORS_ONLN));
@@ -132,13 +151,9 @@ TEST_CASE("a change of cpu-shares in running zones changes their split at once")
     trial::make_zone(box, name, tree, {shell_spin(), "dedicated-cpu.ncpus=0"});
   harness::sleep_for(milliseconds(300));
   std::vector<Zone> zones = {{"default", "left"}, {"default", "right"}};
-  double even = percent_of_first(used_over(box, zones, measure_time()));
-  show("shares 1:1", even, 50);
-  CHECK(std::abs(even - 50) <= 3);
+  CHECK(std::abs(measure_split(box, zones, 50) - 50) <= kPoints);
   box.zone_ok({"set", "left", "cpu-shares=4"});
-  double uneven = percent_of_first(used_over(box, zones, measure_time()));
-  show("shares 4:1", uneven, 80);
-  CHECK(std::abs(uneven - 80) <= 3);
+  CHECK(std::abs(measure_split(box, zones, 80) - 80) <= kPoints);
 }
 
 TEST_CASE("a CPU cap holds, and a live change of it too") {
