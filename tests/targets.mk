@@ -47,3 +47,9 @@ bench: deps
 	@tests/bench/run $(BUILD)
 
 .PHONY: bench bench-programs
+
+demo: deps
+	@$(build_now) all
+	@tests/demo/demo.sh $(BUILD)
+
+.PHONY: demo

@@ -40,6 +40,9 @@ using nlohmann::json;
 
 Result<pid_t> clone_process(clone_args args) {
   long pid = syscall(SYS_clone3, &args, sizeof args);
+  if (pid < 0 && errno == EAGAIN)
+    return sys_error("clone3").with_hint(
+        "too many processes: see limits.processes of the zone and its pool, or the host's limit");
   if (pid < 0) return sys_error("clone3");
   return static_cast<pid_t>(pid);
 }

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 namespace {
@@ -90,6 +91,8 @@ void become(char** argv) {
 int run(int argc, char** argv, char** envp) {
   uint64_t all = ~uint64_t{0};
   call(__NR_rt_sigprocmask, SIG_SETMASK, arg(&all), 0, sizeof all);
+  // Not to be traced, and so stopped, by others of the zone; exec makes the command traceable again.
+  call(__NR_prctl, PR_SET_DUMPABLE, 0);
   long command = 0;
   if (argc > 6) {
     command = call(__NR_fork);

@@ -34,6 +34,7 @@ const std::vector<Api::Method>& Api::methods() {
       {"Console", Verb::kLogin, Target::kZone, &Api::console},
       {"Logs", Verb::kLogin, Target::kZone, &Api::logs},
       {"Set", Verb::kConfigure, Target::kZone, &Api::set},
+      {"Configure", Verb::kConfigure, Target::kZone, &Api::configure},
       {"Export", Verb::kConfigure, Target::kZone, &Api::export_config},
       {"Verify", Verb::kConfigure, Target::kNewZone, &Api::verify},
       {"Stat", Verb::kSee, Target::kList, &Api::stat},

@@ -57,6 +57,8 @@ class Api {
   void info(Request request);
   void create(Request request);
   void set(Request request);
+  void configure(Request request);
+  void replace_config(const Request& request, const std::string& text);
   void export_config(Request request);
   void verify(Request request);
   // Lifecycle (api_lifecycle.cc).

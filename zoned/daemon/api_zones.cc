@@ -43,9 +43,10 @@ void Api::info(Request request) {
     }
     facts["cpu-weight"] = std::to_string(zone.weight);
   }
-  request.call.answer.reply({{"zone", zone_members(zone, request.caller)},
-                             {"config", zone.config},
-                             {"facts", std::move(facts)}});
+  json reply = {{"zone", zone_members(zone, request.caller)}, {"facts", std::move(facts)}};
+  // Paths of the host and secrets of the command: for those who may export it.
+  if (request.caller.uid == 0) reply["config"] = zone.config;
+  request.call.answer.reply(std::move(reply));
 }
 
 void Api::create(Request request) {
@@ -54,6 +55,8 @@ void Api::create(Request request) {
   std::string name = parameters["name"].get<std::string>();
   auto make = [&]() -> base::Result<std::vector<std::string>> {
     TRY(base::check_name("zone", name));
+    if (name == "global")
+      return make_error(Code::kInvalid, "zone 'global' is the host itself", "choose another name");
     if (request.zone != nullptr)
       return make_error(Code::kExists, "zone " + base::quoted(name) + " exists already");
     std::string text = parameters["config"].get<std::string>();
@@ -71,6 +74,17 @@ void Api::create(Request request) {
 }
 
 void Api::set(Request request) {
+  auto text = core::edit_zone(request.zone->name, request.zone->config,
+                              strings(request.call.parameters["assignments"]));
+  if (!text) return request.call.answer.fail(text.error());
+  replace_config(request, *text);
+}
+
+void Api::configure(Request request) {
+  replace_config(request, request.call.parameters["config"].get<std::string>());
+}
+
+void Api::replace_config(const Request& request, const std::string& text) {
   Zone* zone = request.zone;
   const api::Answer& answer = request.call.answer;
   json changes = json::array();
@@ -78,8 +92,6 @@ void Api::set(Request request) {
     if (zone->ephemeral)
       return make_error(Code::kState, "zone " + base::quoted(zone->name) +
                                           " is ephemeral: it has no configuration to set");
-    TRY_AS(std::string text, core::edit_zone(zone->name, zone->config,
-                                             strings(request.call.parameters["assignments"])));
     TRY_AS(core::ZoneSpec spec, core::parse_zone(zone->name, text, file_name(zone->name)));
     TRY_AS(core::Planned planned, runtime_->try_plan(spec, zone));
     const core::ZoneSpec before = zone->spec;

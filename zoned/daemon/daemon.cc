@@ -53,21 +53,49 @@ class Daemon::LogAudit : public AuditSink {
  public:
   explicit LogAudit(int run_dir) : run_dir_(run_dir) {}
   void record(const Decision& decision) override {
-    constexpr unsigned kLook = 256;  // records between looks at the log's size
-    if (++records_ % kLook == 0) cap_log(run_dir_);
+    if (!decision.allowed && decision.caller.uid != 0 && drowned()) return;
     nlohmann::json line = {{"audit", decision.method},
                            {"uid", decision.caller.uid},
                            {"pid", decision.caller.pid},
                            {"clearance", labels::name_of(decision.caller.clearance)},
                            {"verb", verb_name(decision.verb)},
-                           {"zone", decision.zone},
+                           {"zone", decision.zone.substr(0, kMaxName)},
                            {"allowed", decision.allowed}};
-    base::log_info(line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    write(line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
   }
 
  private:
+  using Clock = base::EventLoop::Clock;
+  static constexpr size_t kMaxName = 128;  // a name is shorter; what is refused may be anything
+  static constexpr size_t kLook = 65536;   // bytes between looks at the log's size
+  static constexpr unsigned kRefusals = 50;
+
+  // Refusals of others than root above so many a second are counted and told as one line: nobody may
+  // push the records of others out of the log.
+  bool drowned() {
+    auto now = Clock::now();
+    if (now - second_ >= std::chrono::seconds(1)) {
+      if (refusals_ > kRefusals)
+        write("{\"audit\":\"left out\",\"refusals\":" + std::to_string(refusals_ - kRefusals) +
+              "}");
+      second_ = now;
+      refusals_ = 0;
+    }
+    return ++refusals_ > kRefusals;
+  }
+  void write(const std::string& line) {
+    written_ += line.size();
+    if (written_ >= kLook) {
+      written_ = 0;
+      cap_log(run_dir_);
+    }
+    base::log_info(line);
+  }
+
   int run_dir_;
-  unsigned records_ = 0;
+  size_t written_ = 0;
+  unsigned refusals_ = 0;
+  Clock::time_point second_ = {};
 };
 
 Daemon::Daemon() = default;

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/files.h"
@@ -42,6 +43,7 @@ KeeperClient::KeeperClient(base::EventLoop* loop, base::UniqueFd socket, OnEvent
 
 KeeperClient::~KeeperClient() {
   *alive_ = false;
+  if (silence_ != 0) loop_->cancel(silence_);
   loop_->remove(socket_.get());
 }
 
@@ -60,6 +62,7 @@ void KeeperClient::request(json body, const std::vector<int>& fds, OnReply on_re
   uint64_t id = next_id_++;
   body["id"] = id;
   pending_[id] = std::move(on_reply);
+  watch_silence();
   std::string text = body.dump(-1, ' ', false, json::error_handler_t::replace);
   if (text.size() > core::kMaxKeeperMessage) {
     answer_later(id, make_error(Code::kNoSpace, "request to the keeper is larger than 256K"));
@@ -146,6 +149,7 @@ void KeeperClient::take(const std::string& text, std::vector<base::UniqueFd> fds
   if (it == pending_.end()) return;
   OnReply reply = std::move(it->second);
   pending_.erase(it);
+  if (pending_.empty() && silence_ != 0) loop_->cancel(std::exchange(silence_, 0));
   if (auto error = body.find("error"); error != body.end()) {
     reply(core::error_from_json(*error));
   } else {
@@ -153,8 +157,22 @@ void KeeperClient::take(const std::string& text, std::vector<base::UniqueFd> fds
   }
 }
 
+// One timer, only while something is open: an idle daemon has none.
+void KeeperClient::watch_silence() {
+  constexpr std::chrono::seconds kPatience{75};  // the keeper's own limit for a launch is 60
+  if (silence_ != 0) return;
+  silence_ = loop_->after(kPatience, [this, newest = next_id_ - 1] {
+    silence_ = 0;
+    bool old = std::any_of(pending_.begin(), pending_.end(),
+                           [newest](const auto& item) { return item.first <= newest; });
+    if (old) return broken(make_error(Code::kTimeout, "zone-keeper does not answer"));
+    if (!pending_.empty()) watch_silence();
+  });
+}
+
 void KeeperClient::broken(base::Error error) {
   auto alive = alive_;
+  if (silence_ != 0) loop_->cancel(std::exchange(silence_, 0));
   loop_->remove(socket_.get());
   auto pending = std::exchange(pending_, {});
   for (auto& [id, reply] : pending) {

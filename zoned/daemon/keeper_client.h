@@ -52,6 +52,7 @@ class KeeperClient {
   // False: the connection has broken (and *this may be gone).
   bool read_some();
   void take(const std::string& text, std::vector<base::UniqueFd> fds);
+  void watch_silence();
   void answer_later(uint64_t id, base::Error error);
   void broken(base::Error error);
 
@@ -62,6 +63,7 @@ class KeeperClient {
   uint64_t next_id_ = 1;
   std::unordered_map<uint64_t, OnReply> pending_;
   std::deque<Outgoing> queue_;
+  base::EventLoop::TimerId silence_ = 0;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

@@ -67,7 +67,11 @@ void Keepers::connect(unsigned index) {
   slot.hello.clear();
   slot.timer = loop_->after(kHelloTimeout, [this, index] {
     slots_[index]->timer = 0;
-    on_broken(index, make_error(Code::kTimeout, "zone-keeper does not answer"));
+    base::Error silent =
+        make_error(Code::kTimeout, "zone-keeper " + std::to_string(index) + " does not answer",
+                   "if it hangs, kill it: its zones go on, and another takes them over");
+    for (auto& waiting : std::exchange(slots_[index]->waiting, {})) waiting.reply(silent);
+    on_broken(index, silent);
   });
   say_hello(index, {});
 }

@@ -37,11 +37,11 @@ Result<UniqueFd> root_of(const RuntimeRecord& record) {
 std::string login_shell(int root, const core::TreeFacts& facts, const std::string& user) {
   constexpr size_t kMaxBytes = 1 << 20;
   std::string fallback = "/bin/sh";
-  // Never read what could block: only a regular file is opened for reading.
-  auto path = base::open_in_root(root, "/etc/passwd", O_PATH);
+  // Never wait for the zone: neither for a FIFO's writer nor for the holder of a lease (fcntl(2)).
+  auto file = base::open_in_root(root, "/etc/passwd", O_RDONLY | O_NONBLOCK | O_NOCTTY);
   struct stat st = {};
-  if (!path || fstat(path->get(), &st) != 0 || !S_ISREG(st.st_mode)) return fallback;
-  auto text = base::read_file(AT_FDCWD, "/proc/self/fd/" + std::to_string(path->get()), kMaxBytes);
+  if (!file || fstat(file->get(), &st) != 0 || !S_ISREG(st.st_mode)) return fallback;
+  auto text = base::read_fd(file->get(), kMaxBytes);
   if (!text) return fallback;
   for (const std::string& line : base::split(*text, '\n')) {
     auto fields = base::split(line, ':');

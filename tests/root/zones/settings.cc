@@ -1,6 +1,9 @@
 // Configuration: what each key does inside, what changes while a zone runs, folders of the host.
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <csignal>
 
 #include <catch2/catch.hpp>
 
@@ -114,6 +117,30 @@ TEST_CASE("set keeps comments and order of the file; export prints it, and makes
   CHECK(box.zone_ok({"export", "again"}) == changed);
   box.zone_ok({"verify", "web"});
   box.zone_ok({"verify", "-f", box.root() + "/web.toml"});
+}
+
+TEST_CASE("edit replaces the configuration, and a faulty one is refused") {
+  Sandbox box;
+  boot_script(box, "web", "sleep 1000", {"cpu-shares=7"});
+  harness::shell_ok(box, "EDITOR='sed -i s/=.7/=\\ 9/' $Z edit web");
+  CHECK_THAT(box.zone_ok({"export", "web"}), Catch::Contains("cpu-shares = 9"));
+  base::Output bad = harness::shell(box, "EDITOR='sed -i s/cpu-shares/cpu-shaers/' $Z edit web");
+  CHECK(bad.status != 0);
+  CHECK_THAT(bad.err, Catch::Contains("cpu-shaers"));
+  CHECK_THAT(box.zone_ok({"export", "web"}), Catch::Contains("cpu-shares = 9"));
+}
+
+TEST_CASE("a zone that holds a lease on its account file delays nobody's login") {
+  Sandbox box;
+  boot_script(box, "web", "sleep 1000");
+  base::UniqueFd file(open((box.root() + "/lib/zones/web/root/etc/passwd").c_str(), O_RDWR));
+  REQUIRE(file);
+  REQUIRE(fcntl(file.get(), F_SETLEASE, F_WRLCK) == 0);
+  signal(SIGIO, SIG_IGN);
+  auto begin = std::chrono::steady_clock::now();
+  harness::shell(box, "$Z login web -T </dev/null");
+  CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(5));
+  CHECK(fcntl(file.get(), F_SETLEASE, F_UNLCK) == 0);
 }
 
 TEST_CASE("a zone's edits outlive the daemon") {
