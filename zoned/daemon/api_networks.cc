@@ -93,10 +93,7 @@ void Api::net_list(Request request) {
 void Api::net_info(Request request) {
   std::string name = request.call.parameters["name"].get<std::string>();
   const netns::Network* network = parts_.networks->find(name);
-  if (network == nullptr)
-    return request.call.answer.fail(
-        make_error(Code::kNotFound, "network " + base::quoted(name) + ": no such network",
-                   "'zone net list' shows the networks"));
+  if (network == nullptr) return request.call.answer.fail(no_such_network(name));
   json settings = json::array();
   for (const auto& [key, value] : netns::settings_of(*network))
     settings.push_back(key + "=" + value);

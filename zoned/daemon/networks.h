@@ -122,4 +122,6 @@ class Networks {
   std::map<std::string, std::vector<netns::PortPlan>> live_;
 };
 
+base::Error no_such_network(const std::string& name);
+
 }  // namespace zoned

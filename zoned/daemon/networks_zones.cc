@@ -1,0 +1,300 @@
+// Zones on networks: their leases, ports and names.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <set>
+
+#include "base/files.h"
+#include "base/log.h"
+#include "base/strings.h"
+#include "netns/ruleset.h"
+#include "zoned/core/spec.h"
+#include "zoned/daemon/networks.h"
+
+namespace zoned {
+
+using base::Code;
+using base::Durability;
+using base::make_error;
+using base::Result;
+using base::Status;
+using netns::Address;
+using netns::Network;
+using netns::PortPlan;
+
+namespace {
+
+constexpr std::string_view kHosts = ".hosts";
+constexpr size_t kMaxFile = 64 * 1024;
+
+std::string holder_of(const std::string& zone, const std::string& port) {
+  return zone + "/" + port;
+}
+
+Result<netns::Firewall> firewall_of(const core::ZoneSpec& spec) {
+  netns::Firewall firewall;
+  TRY_AS(firewall.in, netns::parse_action(spec.firewall_in));
+  TRY_AS(firewall.out, netns::parse_action(spec.firewall_out));
+  for (const core::FirewallSpec& item : spec.firewall) {
+    netns::FirewallRule rule;
+    TRY_AS(rule.direction, netns::parse_direction(item.direction));
+    TRY_AS(rule.action, netns::parse_action(item.action));
+    TRY_AS(rule.protocol, netns::parse_protocol(item.protocol));
+    if (!item.ports.empty()) {
+      TRY_AS(rule.ports, netns::parse_ports(item.ports));
+    }
+    for (const auto& [texts, prefixes] :
+         {std::pair(&item.from, &rule.from), std::pair(&item.to, &rule.to)})
+      for (const std::string& text : *texts) {
+        TRY_AS(netns::Prefix prefix, netns::Prefix::parse(text));
+        prefixes->push_back(prefix);
+      }
+    if (Status good = netns::check(rule); !good)
+      return std::move(good).error().context("firewall." + std::to_string(firewall.rules.size()));
+    firewall.rules.push_back(std::move(rule));
+  }
+  return firewall;
+}
+
+// All of a network's families that the wanted addresses do not cover are leased.
+std::vector<netns::Family> families_of(const Network& network) {
+  std::vector<netns::Family> families;
+  for (const netns::Prefix& subnet : network.subnets)
+    if (std::find(families.begin(), families.end(), subnet.address.family()) == families.end())
+      families.push_back(subnet.address.family());
+  return families;
+}
+
+}  // namespace
+
+// Where a zone's leases are written down: folder and name.
+Result<std::pair<base::UniqueFd, std::string>> Networks::lease_file(const Zone& zone) const {
+  constexpr int kFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
+  if (!zone.ephemeral) {
+    TRY_AS(base::UniqueFd dir, base::open_at(registry_->zones_dir(), zone.name, kFlags));
+    return std::pair(std::move(dir), std::string("leases"));
+  }
+  TRY_AS(base::UniqueFd dir, base::open_at(registry_->run_dir(), "zones", kFlags));
+  return std::pair(std::move(dir), zone.name + ".leases");
+}
+
+void Networks::load_leases(const Zone& zone) {
+  auto file = lease_file(zone);
+  if (!file) return;
+  auto text = base::read_file(file->first.get(), file->second, kMaxFile);
+  if (!text) return;
+  for (const std::string& line : base::split(*text, '\n')) {
+    auto words = base::split(line, ' ');
+    auto object = words.size() > 2 ? objects_.find(words[1]) : objects_.end();
+    for (size_t i = 2; object != objects_.end() && i < words.size(); ++i) {
+      auto address = Address::parse(words[i]);
+      Status taken = address ? object->second.leases.take(*address, holder_of(zone.name, words[0]))
+                             : Status(address.error());
+      base::log_ignored("lease of zone " + base::quoted(zone.name), taken);
+    }
+  }
+}
+
+Status Networks::write_leases(const Zone& zone, const std::vector<PortPlan>& ports) {
+  std::string text;
+  for (const PortPlan& port : ports) {
+    text += port.name + " " + port.network;
+    for (const netns::Prefix& address : port.addresses) text += " " + address.address.text();
+    text += "\n";
+  }
+  TRY_AS(auto file, lease_file(zone));
+  auto before = base::read_file(file.first.get(), file.second, kMaxFile);
+  if (before && *before == text) return {};
+  return base::replace_file(file.first.get(), file.second, text,
+                            zone.ephemeral ? Durability::kRuntime : Durability::kDisk);
+}
+
+// --- zones ---------------------------------------------------------------------------------------
+
+Result<netns::PortRequest> Networks::request_of(const Zone& zone, const core::ZoneSpec& spec,
+                                                size_t index, bool keep) {
+  const core::NetSpec& net = spec.net[index];
+  netns::PortRequest request;
+  request.zone = zone.name;
+  request.name = core::port_name(spec, index);
+  request.mac = net.mac;
+  request.mtu = net.mtu.value_or(0);
+  request.relax = net.relax;
+  request.receive_bits = request.send_bits = net.bandwidth.value_or(0);
+  request.packets = net.packets.value_or(0);
+  TRY_AS(request.firewall, firewall_of(spec));
+  for (const std::string& text : net.allowed) {
+    TRY_AS(netns::Prefix prefix, netns::Prefix::parse(text));
+    request.allowed.push_back(prefix);
+  }
+  for (const std::string& text : net.publish) {
+    TRY_AS(netns::Publish publish, netns::parse_publish(text));
+    request.publish.push_back(publish);
+  }
+  auto object = objects_.find(net.network);
+  if (object == objects_.end()) return no_such_network(net.network);
+  netns::LeaseTable scratch =
+      keep ? netns::LeaseTable(object->second.network) : object->second.leases;
+  netns::LeaseTable& leases = keep ? object->second.leases : scratch;
+  std::string holder = holder_of(zone.name, request.name);
+  std::vector<Address> wanted;
+  if (!net.addresses.empty())
+    for (const std::string& text : base::split(net.addresses, ',')) {
+      TRY_AS(netns::Prefix prefix, netns::Prefix::parse(text));
+      wanted.push_back(prefix.address);
+    }
+  std::vector<Address> had = leases.of(holder);
+  for (const Address& address : had)
+    if (!wanted.empty() && std::find(wanted.begin(), wanted.end(), address) == wanted.end())
+      leases.release(address);
+  if (!wanted.empty()) {
+    for (const Address& address : wanted) TRY(leases.take(address, holder));
+    request.addresses = std::move(wanted);
+    return request;
+  }
+  for (netns::Family family : families_of(object->second.network)) {
+    auto mine = std::find_if(had.begin(), had.end(),
+                             [family](const Address& a) { return a.family() == family; });
+    if (mine != had.end()) {
+      request.addresses.push_back(*mine);
+      continue;
+    }
+    TRY_AS(Address address, leases.take_next(family, holder));
+    request.addresses.push_back(address);
+  }
+  return request;
+}
+
+Status Networks::check_others(const std::string& zone, const std::vector<PortPlan>& ports) const {
+  std::vector<netns::NamedPort> named;
+  auto add = [&named](const std::string& owner, const std::vector<PortPlan>& list) {
+    for (const PortPlan& port : list)
+      named.push_back({"zone " + base::quoted(owner) + " port " + base::quoted(port.name), &port});
+  };
+  for (const auto& [name, list] : live_)
+    if (name != zone) add(name, list);
+  add(zone, ports);
+  return netns::check_ports(named);
+}
+
+Result<std::vector<PortPlan>> Networks::plan(const Zone& zone, const core::ZoneSpec& spec,
+                                             bool keep) {
+  std::vector<PortPlan> ports;
+  auto taken = [this, &zone, &ports](const std::string& host_name) {
+    auto is = [&](const PortPlan& port) { return port.host_name == host_name; };
+    if (std::any_of(ports.begin(), ports.end(), is)) return true;
+    return std::any_of(live_.begin(), live_.end(), [&](const auto& item) {
+      return item.first != zone.name && std::any_of(item.second.begin(), item.second.end(), is);
+    });
+  };
+  for (size_t i = 0; i < spec.net.size(); ++i) {
+    auto one = [&]() -> Result<PortPlan> {
+      TRY_AS(netns::PortRequest request, request_of(zone, spec, i, keep));
+      return netns::plan_port(request, objects_.at(spec.net[i].network).network, instance_, taken);
+    };
+    auto port = one();
+    if (!port) return std::move(port).error().context("net." + std::to_string(i));
+    ports.push_back(*std::move(port));
+  }
+  if (ports.empty()) return ports;
+  TRY(check_others(zone.name, ports));
+  if (keep) TRY(write_leases(zone, ports));
+  return ports;
+}
+
+Status Networks::connect(const std::string& zone, const std::vector<PortPlan>& ports) {
+  if (ports.empty()) return {};
+  TRY(need_kernel());
+  std::string text;
+  for (const PortPlan& port : ports) text += netns::add_port(instance_, port);
+  live_[zone] = ports;
+  Status applied = kernel_->nft.apply(text);
+  // Elements that an earlier life left behind: the whole set says what there is.
+  if (!applied) applied = apply_whole();
+  if (!applied) live_.erase(zone);
+  write_hosts_soon();
+  return applied;
+}
+
+Status Networks::disconnect(const std::string& zone) {
+  auto it = live_.find(zone);
+  if (it == live_.end()) return {};
+  // The namespace takes its links along, but not at once; and caps have a device of their own.
+  for (const PortPlan& port : it->second) {
+    TRY(kernel_->links.remove(port.host_name));
+    if (port.send_bits != 0) TRY(kernel_->links.remove(netns::ifb_name(port.host_name)));
+  }
+  std::string text;
+  for (const PortPlan& port : it->second) text += netns::remove_port(instance_, port);
+  live_.erase(it);
+  write_hosts_soon();
+  if (kernel_->nft.apply(text)) return {};
+  return apply_whole();
+}
+
+void Networks::forget(const Zone& zone) {
+  for (auto& [name, object] : objects_)
+    for (size_t i = 0; i < zone.spec.net.size(); ++i)
+      object.leases.release_holder(holder_of(zone.name, core::port_name(zone.spec, i)));
+  if (zone.ephemeral) unlinkat(registry_->run_dir(), ("zones/" + zone.name + ".leases").c_str(), 0);
+}
+
+// --- names ---------------------------------------------------------------------------------------
+
+std::string Networks::hosts_key(const std::vector<PortPlan>& ports) {
+  std::vector<std::string> names;
+  for (const PortPlan& port : ports) names.push_back(port.network);
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  return base::join(names, "+");
+}
+
+std::string Networks::hosts_text(const std::string& key) const {
+  std::vector<std::string> names = base::split(key, '+');
+  std::string text = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n";
+  for (const auto& [zone, ports] : live_)
+    for (const PortPlan& port : ports) {
+      if (std::find(names.begin(), names.end(), port.network) == names.end()) continue;
+      for (const netns::Prefix& address : port.addresses)
+        text += address.address.text() + " " + zone + "\n";
+    }
+  return text;
+}
+
+// In place: zones have the file itself mounted.
+Status Networks::write_hosts(const std::string& key) {
+  constexpr mode_t kReadable = 0644;
+  std::string text = hosts_text(key);
+  TRY_AS(base::UniqueFd file, base::open_at(hosts_.get(), key + std::string(kHosts),
+                                            O_WRONLY | O_CREAT | O_NOFOLLOW, kReadable));
+  TRY(base::write_all(file.get(), text));
+  if (ftruncate(file.get(), static_cast<off_t>(text.size())) != 0)
+    return base::sys_error("truncate " + base::quoted(key));
+  return {};
+}
+
+// Once for a burst of boots.
+void Networks::write_hosts_soon() {
+  constexpr std::chrono::milliseconds kPause{20};
+  if (hosts_timer_ != 0) return;
+  hosts_timer_ = loop_->after(kPause, [this] {
+    hosts_timer_ = 0;
+    std::set<std::string> keys;
+    for (const auto& [zone, ports] : live_) keys.insert(hosts_key(ports));
+    for (const std::string& key : keys) base::log_ignored("hosts of " + key, write_hosts(key));
+    auto files = base::list_dir(hosts_.get());
+    if (!files) return;
+    for (const std::string& file : *files)
+      if (file.ends_with(kHosts) && !keys.contains(file.substr(0, file.size() - kHosts.size())))
+        unlinkat(hosts_.get(), file.c_str(), 0);
+  });
+}
+
+Result<base::UniqueFd> Networks::hosts_file(const std::vector<PortPlan>& ports) {
+  std::string key = hosts_key(ports);
+  TRY(write_hosts(key));
+  return base::open_at(hosts_.get(), key + std::string(kHosts), O_PATH | O_NOFOLLOW);
+}
+
+}  // namespace zoned
