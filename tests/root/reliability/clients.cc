@@ -67,7 +67,7 @@ TEST_CASE("slow, silent and rude clients neither delay the others nor fill zoned
   size_t fds = trial::fds_of(daemon);
 
   std::vector<base::UniqueFd> clients;
-  for (size_t i = 0, n = harness::rounds(200, 1000); i < n; ++i)
+  for (size_t i = 0, n = harness::rounds(1000, 1000); i < n; ++i)
     clients.push_back(rude_client(box, i));
 
   std::vector<milliseconds> latencies;
