@@ -255,6 +255,25 @@ TEST_CASE("zones know each other by name as long as they run") {
   CHECK(hosts.find(" late\n") != std::string::npos);
 }
 
+TEST_CASE("host names the chain of another program that drops zones' packets") {
+  World world;
+  auto checks = [&] { return world.ok({"host"}); };
+  shell_ok(world.box(),
+           "nft add table ip docker; nft add chain ip docker FORWARD "
+           "'{ type filter hook forward priority 0; policy drop; }'");
+  CHECK(checks().find("FORWARD") == std::string::npos);  // no networks: nothing in the way
+  world.ok({"net", "create", "lan", "subnet=10.1.2.0/24"});
+  world.boot("a", {"net.0.network=lan"});
+  world.boot("b", {"net.0.network=lan"});
+  CHECK_THAT(checks(), Catch::Contains("FORWARD"));
+  CHECK_FALSE(world.reaches("a", world.address_of("b")));
+  // The documented rule.
+  std::string prefix = world.port_of("a")["host_name"].get<std::string>().substr(0, 7);
+  CHECK_THAT(checks(), Catch::Contains(prefix + "*"));
+  shell_ok(world.box(), "nft add rule ip docker FORWARD iifname '\"" + prefix + "*\"' accept");
+  CHECK(eventually([&] { return world.reaches("a", world.address_of("b")); }));
+}
+
 TEST_CASE("isolated zones reach each other and nothing else") {
   World world;
   world.ok({"net", "create", "cell", "kind=isolated", "subnet=10.3.0.0/24"});

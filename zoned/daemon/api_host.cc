@@ -18,7 +18,9 @@ constexpr int64_t kMaxIntervalMs = int64_t{3600} * 1000;
 
 void Api::host(Request request) {
   json checks = json::array();
-  for (const core::HostCheck& check : core::check_host(*parts_.host))
+  std::vector<core::HostCheck> found = core::check_host(*parts_.host);
+  for (core::HostCheck& check : parts_.networks->checks()) found.push_back(std::move(check));
+  for (const core::HostCheck& check : found)
     checks.push_back({{"subject", check.subject},
                       {"state", check.state},
                       {"detail", check.detail},

@@ -1,5 +1,4 @@
 // Networks and the ports of zones.
-#include "base/files.h"
 #include "base/strings.h"
 #include "netns/ruleset.h"
 #include "zoned/daemon/api.h"
@@ -27,20 +26,11 @@ Result<netns::KeyValues> settings_of(const json& assignments) {
   return settings;
 }
 
-// What an administrator should know of this host once a network needs it.
-std::vector<std::string> host_warnings(const Parts& parts, const netns::Network& network) {
+// What an administrator should know of this host once it has networks.
+std::vector<std::string> host_warnings(const Parts& parts) {
   std::vector<std::string> warnings;
-  if (network.kind != netns::NetworkKind::kRouted && network.kind != netns::NetworkKind::kNat)
-    return warnings;
-  auto forwarding = base::read_file(AT_FDCWD, "/proc/sys/net/ipv4/ip_forward", 16);
-  if (forwarding && forwarding->starts_with("0"))
-    warnings.emplace_back(
-        "this host does not forward IPv4: zones reach each other and not the outside; 'sysctl "
-        "net.ipv4.ip_forward=1' changes that");
-  if (auto drops = parts.networks->forward_drops(); drops)
-    for (const std::string& chain : *drops)
-      warnings.push_back("chain " + base::quoted(chain) +
-                         " of somebody else drops what it does not name, packets of zones too");
+  for (const core::HostCheck& check : parts.networks->checks())
+    warnings.push_back(check.detail + "; fix: " + check.fix);
   return warnings;
 }
 
@@ -68,7 +58,7 @@ void Api::net_create(Request request) {
   };
   if (base::Status made = make(); !made) return request.call.answer.fail(made.error());
   parts_.events->emit("", "network", name + " created");
-  request.call.answer.reply({{"warnings", host_warnings(parts_, *parts_.networks->find(name))}});
+  request.call.answer.reply({{"warnings", host_warnings(parts_)}});
 }
 
 void Api::net_set(Request request) {
@@ -80,7 +70,7 @@ void Api::net_set(Request request) {
   };
   if (base::Status changed = change(); !changed) return request.call.answer.fail(changed.error());
   parts_.events->emit("", "network", name + " set");
-  request.call.answer.reply({{"warnings", host_warnings(parts_, *parts_.networks->find(name))}});
+  request.call.answer.reply({{"warnings", host_warnings(parts_)}});
 }
 
 void Api::net_list(Request request) {

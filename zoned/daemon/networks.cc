@@ -306,10 +306,27 @@ Result<netns::PortCounters> Networks::refused(const PortPlan& port) {
   return kernel_->nft.counters(instance_, port.host_name);
 }
 
-Result<std::vector<std::string>> Networks::forward_drops() {
-  if (objects_.empty()) return std::vector<std::string>();
-  TRY(need_kernel());
-  return kernel_->nft.forward_drops(instance_);
+std::vector<core::HostCheck> Networks::checks() {
+  auto leads_outside = [](const auto& item) {
+    netns::NetworkKind kind = item.second.network.kind;
+    return kind == netns::NetworkKind::kRouted || kind == netns::NetworkKind::kNat;
+  };
+  std::vector<core::HostCheck> checks;
+  if (std::none_of(objects_.begin(), objects_.end(), leads_outside)) return checks;
+  auto forwarding = base::read_file(AT_FDCWD, "/proc/sys/net/ipv4/ip_forward", 16);
+  if (forwarding && forwarding->starts_with("0"))
+    checks.push_back({"networks", "limited",
+                      "this host does not forward IPv4: zones reach each other and not the outside",
+                      "sysctl net.ipv4.ip_forward=1"});
+  if (!need_kernel()) return checks;
+  auto drops = kernel_->nft.forward_drops(instance_);
+  if (!drops) return checks;
+  for (const std::string& chain : *drops)
+    checks.push_back({"networks", "limited",
+                      "chain " + base::quoted(chain) +
+                          " of another program drops what it does not name, packets of zones too",
+                      "accept interfaces " + instance_.prefix() + "* there"});
+  return checks;
 }
 
 }  // namespace zoned

@@ -25,6 +25,7 @@
 #include "netns/nft.h"
 #include "netns/port.h"
 #include "netns/ruleset_watch.h"
+#include "zoned/core/host_facts.h"
 #include "zoned/daemon/events.h"
 #include "zoned/daemon/registry.h"
 
@@ -76,8 +77,8 @@ class Networks {
   base::Result<std::map<std::string, Traffic>> traffic();
   // What the protections of a port refused, by netns::kCounterNames.
   base::Result<netns::PortCounters> refused(const netns::PortPlan& port);
-  // Base chains of others that drop what they do not name: "ip filter FORWARD".
-  base::Result<std::vector<std::string>> forward_drops();
+  // What of this host stands in the way of the networks that there are; empty without networks.
+  std::vector<core::HostCheck> checks();
 
  private:
   struct Object {
