@@ -136,10 +136,11 @@ TEST_CASE("root of a zone can't take another hardware address, until that is rel
   std::string target = world.address_of("victim");
   auto masquerade = [&] {
     // A new address takes the neighbour entries along: put back what is needed to send.
-    world.zone({"exec", "evil", "--", "/bin/sh", "-c",
-                "ip link set net0 address 02:66:66:66:66:66; "
-                "ip neigh replace 169.254.1.1 lladdr $(ip neigh show 169.254.1.1 | "
-                "sed 's/.*lladdr //;s/ .*//') dev net0 2>/dev/null"});
+    const std::string script =
+        "ip link set net0 address 02:66:66:66:66:66; "
+        "ip neigh replace 169.254.1.1 lladdr $(ip neigh show 169.254.1.1 | "
+        "sed 's/.*lladdr //;s/ .*//') dev net0 2>/dev/null";
+    world.zone({"exec", "evil", "--", "/bin/sh", "-c", script});
     uint64_t before = world.port_of("victim")["rx_packets"].get<uint64_t>();
     world.zone({"exec", "evil", "--", "/bin/ping", "-c", "2", "-W", "1", target});
     return world.port_of("victim")["rx_packets"].get<uint64_t>() - before;

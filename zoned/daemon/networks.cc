@@ -27,7 +27,7 @@ using netns::PortPlan;
 namespace {
 
 constexpr std::string_view kJson = ".json";
-constexpr size_t kMaxFile = 64 * 1024;
+constexpr size_t kMaxFile = 65536;
 
 std::string subject(const std::string& name) { return "network " + base::quoted(name); }
 

@@ -26,7 +26,7 @@ using netns::PortPlan;
 namespace {
 
 constexpr std::string_view kHosts = ".hosts";
-constexpr size_t kMaxFile = 64 * 1024;
+constexpr size_t kMaxFile = 65536;
 
 std::string holder_of(const std::string& zone, const std::string& port) {
   return zone + "/" + port;

@@ -130,7 +130,7 @@ TEST_CASE("output without end costs the daemon and the keepers no memory") {
       patience));
   size_t after = resident_kib(box);
   INFO("KiB: " << before << " before, " << after << " after");
-  CHECK(after < before + 16 * 1024);
+  CHECK(after < before + size_t{16} * 1024);
 }
 
 }  // namespace

@@ -36,7 +36,7 @@ void say(int socket, std::string_view text) {
 base::UniqueFd rude_client(const Sandbox& box, size_t kind) {
   constexpr std::string_view kStream("{\"method\":\"io.zoned.Events\",\"more\":true}\0", 41);
   constexpr std::string_view kCall("{\"method\":\"io.zoned.List\",\"parameters\":{\"names\":[]}}\0",
-                                   54);
+                                   53);
   base::UniqueFd socket = connect_to(box);
   switch (kind % 4) {
     case 0:

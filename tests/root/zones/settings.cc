@@ -133,7 +133,8 @@ TEST_CASE("edit replaces the configuration, and a faulty one is refused") {
 TEST_CASE("a zone that holds a lease on its account file delays nobody's login") {
   Sandbox box;
   boot_script(box, "web", "sleep 1000");
-  base::UniqueFd file(open((box.root() + "/lib/zones/web/root/etc/passwd").c_str(), O_RDWR));
+  base::UniqueFd file(
+      open((box.root() + "/lib/zones/web/root/etc/passwd").c_str(), O_RDWR | O_CLOEXEC));
   REQUIRE(file);
   REQUIRE(fcntl(file.get(), F_SETLEASE, F_WRLCK) == 0);
   signal(SIGIO, SIG_IGN);

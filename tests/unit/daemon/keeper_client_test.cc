@@ -116,7 +116,7 @@ TEST_CASE("what the socket does not take at once is sent later, descriptors incl
 TEST_CASE("a request that is too large is an error of its own") {
   World world;
   std::string error;
-  world.client->request({{"op", std::string(300 * 1024, 'x')}}, {},
+  world.client->request({{"op", std::string(size_t{300} * 1024, 'x')}}, {},
                         [&](base::Result<KeeperReply> reply) { error = reply.error().message; });
   CHECK(error.empty());  // never from inside request()
   while (error.empty()) world.spin();
