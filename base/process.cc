@@ -37,6 +37,12 @@ Result<uint64_t> start_time_of(pid_t pid) {
   return parse_uint(fields[kStartTime], 0, UINT64_MAX);
 }
 
+Result<Pipe> make_pipe() {
+  int fds[2];
+  if (pipe2(fds, O_CLOEXEC) != 0) return sys_error("pipe");
+  return Pipe{UniqueFd(fds[0]), UniqueFd(fds[1])};
+}
+
 Result<Output> run_program(const std::vector<std::string>& argv,
                            std::chrono::milliseconds timeout) {
   constexpr size_t kKeep = 1 << 20;

@@ -20,6 +20,13 @@ Status signal_pidfd(int pidfd, int signal);
 // for good. `proc` is a descriptor on /proc or AT_FDCWD (then /proc is used).
 Result<uint64_t> start_time_of(pid_t pid);
 
+// pipe(2), both ends closed at exec.
+struct Pipe {
+  UniqueFd read;
+  UniqueFd write;
+};
+Result<Pipe> make_pipe();
+
 struct Output {
   int status = 0;   // 0..255, or 128 + signal
   std::string out;  // stdout, at most 1 MiB kept

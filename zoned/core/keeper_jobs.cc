@@ -26,16 +26,6 @@ namespace {
 // A launcher that takes longer hangs in some file system.
 constexpr std::chrono::seconds kJobDeadline{60};
 
-struct PipeEnds {
-  UniqueFd read;
-  UniqueFd write;
-};
-base::Result<PipeEnds> make_pipe() {
-  int fds[2];
-  if (pipe2(fds, O_CLOEXEC) != 0) return base::sys_error("pipe");
-  return PipeEnds{UniqueFd(fds[0]), UniqueFd(fds[1])};
-}
-
 template <typename Map>
 FdTable table_of(const Map& fds) {
   FdTable table;
@@ -64,7 +54,7 @@ Status Keeper::launch(uint64_t connection, const json& request, NamedFds fds) {
 
   if (plan.stdio == Stdio::kLog) {
     TRY_AS(UniqueFd null, base::open_at(AT_FDCWD, "/dev/null", O_RDONLY));
-    TRY_AS(PipeEnds log, make_pipe());
+    TRY_AS(base::Pipe log, base::make_pipe());
     TRY_AS(fds["stderr"], base::dup_fd(log.write.get()));
     fds["stdin"] = std::move(null);
     fds["stdout"] = std::move(log.write);
@@ -74,7 +64,7 @@ Status Keeper::launch(uint64_t connection, const json& request, NamedFds fds) {
   if (!record.logged) {
     if (plan.stdio == Stdio::kLog)
       return make_error(Code::kInternal, "output that nobody takes is not logged");
-    TRY_AS(PipeEnds status, make_pipe());
+    TRY_AS(base::Pipe status, base::make_pipe());
     job->status_read = std::move(status.read);
     job->zone.status_pipe = std::move(status.write);
   }
@@ -104,7 +94,7 @@ Status Keeper::enter(uint64_t connection, const json& request, NamedFds fds) {
   job->request = request.at("id").get<int64_t>();
   FdTable table = table_of(fds);
   TRY(check_plan(plan, table));
-  TRY_AS(PipeEnds status, make_pipe());
+  TRY_AS(base::Pipe status, base::make_pipe());
   job->status_read = std::move(status.read);
   job->zone.status_pipe = std::move(status.write);
   TRY_AS(auto sockets, base::socket_pair(SOCK_SEQPACKET));

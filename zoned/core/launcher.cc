@@ -95,16 +95,6 @@ Status await_exec(int report, const char* (*step_name)(uint32_t), const std::str
   return error;
 }
 
-struct Pipe {
-  UniqueFd read;
-  UniqueFd write;
-};
-Result<Pipe> make_pipe() {
-  int fds[2];
-  if (pipe2(fds, O_CLOEXEC) != 0) return sys_error("pipe");
-  return Pipe{UniqueFd(fds[0]), UniqueFd(fds[1])};
-}
-
 // --- the launcher --------------------------------------------------------------------------------
 
 class Launcher {
@@ -156,7 +146,7 @@ uint64_t Launcher::clone_flags() const {
 // The user namespace is charged (inotify, ...) to the effective uid that makes it: the zone's own.
 Status Launcher::clone_child() {
   TRY_AS(auto gate, base::socket_pair(SOCK_SEQPACKET));
-  TRY_AS(Pipe report, make_pipe());
+  TRY_AS(base::Pipe report, base::make_pipe());
   TRY_AS(auto frozen, Frozen::boot(plan_, fds_, gate.second.get(), report.write.get()));
   clone_args args = {};
   int pidfd = -1;
@@ -208,8 +198,8 @@ Result<UniqueFd> Launcher::zone_mount_namespace() {
 Result<UniqueFd> Launcher::build_mounts() {
   RootAssembler root(plan_, fds_, child_user_namespace_ ? child_user_namespace_.get() : -1);
   if (write(gate_.get(), "g", 1) != 1) return sys_error("open the gate");
-  TRY(tell(keeper_,
-           {{"pid", child_}}));  // what kills a child that hangs; before the gate none does
+  // For whoever has to kill a child that hangs; before the gate none does.
+  TRY(tell(keeper_, {{"pid", child_}}));
   TRY(make_ports());
   TRY(root.prepare());
   TRY_AS(base::Message offer, base::receive_message(gate_.get(), 16));
@@ -286,7 +276,7 @@ Status join_zone(const EnterPlan& plan, const FdTable& fds, int zone_pidfd, int 
   constexpr int kAll = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWUTS |
                        CLONE_NEWIPC | CLONE_NEWCGROUP | CLONE_NEWTIME;
   TRY(join_cgroups(fds));
-  TRY_AS(Pipe report, make_pipe());
+  TRY_AS(base::Pipe report, base::make_pipe());
   if (plan.close_fds) {
     std::vector<int> keep = {keeper, zone_pidfd, report.read.get(), report.write.get()};
     for (const auto& [name, fd] : fds)
