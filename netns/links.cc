@@ -3,12 +3,14 @@
 #include <fcntl.h>
 #include <linux/if_bridge.h>
 #include <linux/if_link.h>
+#include <linux/if_tun.h>
 #include <linux/ip.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 #include <net/if.h>
 #include <poll.h>
 #include <sched.h>
+#include <sys/ioctl.h>
 
 #include <algorithm>
 #include <utility>
@@ -157,6 +159,28 @@ Status Links::create_veth(const PortPlan& port, int zone_netns) {
                                          ? "link '" + port.host_name + "' exists already"
                                          : "the zone has a link '" + port.name + "' already");
   return status;
+}
+
+Result<base::UniqueFd> Links::create_tap(const PortPlan& port) {
+  TRY(check_interface_name(port.host_name));
+  TRY_AS(Mac host_mac, parse_mac(port.host_mac));
+  auto tap = base::open_at(AT_FDCWD, "/dev/net/tun", O_RDWR | O_NONBLOCK);
+  if (!tap && tap.error().code == Code::kNotFound)
+    return make_error(Code::kUnsupported, "this host has no /dev/net/tun", "modprobe tun");
+  if (!tap) return std::move(tap).error();
+  // IFF_TUN_EXCL: never attach to a link that is there already.
+  ifreq wanted = {};
+  port.host_name.copy(wanted.ifr_name, kMaxInterfaceName);
+  wanted.ifr_flags = static_cast<short>(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_TUN_EXCL);
+  if (ioctl(tap->get(), TUNSETIFF, &wanted) != 0) {
+    if (errno == EBUSY)
+      return make_error(Code::kExists, "link '" + port.host_name + "' exists already");
+    return sys_error("create link '" + port.host_name + "'");
+  }
+  Request request = change(port.host_name, "set address and mtu");
+  request.put(IFLA_ADDRESS, host_mac.data(), host_mac.size()).u32(IFLA_MTU, port.mtu);
+  TRY(send_one(socket_, std::move(request)));
+  return tap;
 }
 
 // Existing is success only for a bridge: another kind of link under that name stays untouched.

@@ -9,6 +9,7 @@
 //      make_port(host, port, netns_of_zone). The peer is born inside the zone, down.
 //   3. The zone dies; its namespace takes the peer along, and so the host's end.
 //   4. zoned applies remove_port() (ruleset.h) and, where a cap was set, remove_leftovers().
+// Kind tap: make_tap(host, port) in step 2; the link goes with the last copy of its descriptor.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +18,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/unique_fd.h"
 #include "netns/address.h"
 #include "netns/instance.h"
 #include "netns/port.h"
@@ -47,7 +49,7 @@ struct Link {
   uint32_t mtu = 0;
   uint32_t master = 0;  // index of the bridge; 0: none
   bool up = false;
-  bool running = false;  // up, and packets pass: the other end is up too
+  bool running = false;  // up, and packets pass: the other end is up too; never told of a tap
   LinkStatistics statistics;
 };
 
@@ -69,6 +71,12 @@ class Links {
   // A veth pair: host_name here, port.name in the namespace behind the descriptor, with MACs and
   // MTU; both down. kExists names which end clashes.
   base::Status create_veth(const PortPlan& port, int zone_netns);
+  // A tap of port.host_name with the host's MAC and MTU, down, and its close-on-exec descriptor:
+  // whole Ethernet frames, each after a virtio_net_hdr (IFF_VNET_HDR; 10 bytes unless the holder
+  // sets another size). Not persistent. It has a carrier from the start; what the host sends waits,
+  // up to its queue's length, until somebody reads. kUnsupported without /dev/net/tun.
+  // https://docs.kernel.org/networking/tuntap.html
+  base::Result<base::UniqueFd> create_tap(const PortPlan& port);
   // The host's end: gateway addresses, the bridge, forwarding for this link, up, permanent neighbour
   // entries and routes for the zone's addresses.
   base::Status configure_host_end(const PortPlan& port);
@@ -108,6 +116,11 @@ base::Status inside_netns(int netns, const std::function<base::Status()>& work);
 // Whole: create_veth, both ends, caps (shape.h). On failure nothing is left. `host` is a socket in
 // the host's namespace, which the calling thread must be in.
 base::Status make_port(Links& host, const PortPlan& port, int zone_netns);
+// Whole: create_tap, the host's end, caps. The descriptor is what a VMM gets; its guest has port.mac
+// and port.mtu and learns its addresses otherwise. All that is enforced is enforced on the host's
+// end, as for veth. But who holds the descriptor may set the host end's MAC, carrier, queue and
+// persistence by ioctl(2): let a VMM make none of these calls.
+base::Result<base::UniqueFd> make_tap(Links& host, const PortPlan& port);
 // Loopback up and the namespace-wide settings of a zone, for zones without ports too.
 base::Status prepare_zone(int zone_netns);
 

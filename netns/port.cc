@@ -46,6 +46,8 @@ Status set_mtu(const PortRequest& request, const Network& network, PortPlan* pla
   if (plan->mtu > network.mtu)
     return invalid(text + " is more than the " + std::to_string(network.mtu) + " of network '" +
                    network.name + "'");
+  if (request.kind == PortKind::kTap && plan->mtu > kMaxTapMtu)
+    return invalid(text + " is more than a tap takes, which is " + std::to_string(kMaxTapMtu));
   bool v6 = std::any_of(request.addresses.begin(), request.addresses.end(),
                         [](const Address& address) { return address.is_v6(); });
   if (plan->mtu < kMinMtu) return invalid(text + " is less than " + std::to_string(kMinMtu));
@@ -155,7 +157,11 @@ Status set_firewall(const PortRequest& request, const Network& network, PortPlan
   return {};
 }
 
+constexpr std::string_view kKindNames[] = {"veth", "macvlan", "tap"};
+
 }  // namespace
+
+std::string_view port_kind_name(PortKind kind) { return kKindNames[static_cast<size_t>(kind)]; }
 
 Result<Protections> relaxed(const std::vector<std::string>& names) {
   Protections result;
@@ -183,8 +189,8 @@ std::vector<std::string> relaxed_names(const Protections& protections) {
 Result<PortPlan> plan_port(const PortRequest& request, const Network& network,
                            const Instance& instance,
                            const std::function<bool(const std::string&)>& taken) {
-  if (request.kind != PortKind::kVeth)
-    return make_error(Code::kUnsupported, "only ports of kind veth are there yet");
+  if (request.kind == PortKind::kMacvlan)
+    return make_error(Code::kUnsupported, "ports of kind macvlan are not there yet");
   PortPlan plan;
   plan.network = network.name;
   plan.network_kind = network.kind;

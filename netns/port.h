@@ -17,7 +17,10 @@
 
 namespace netns {
 
+// kTap: the port's other end is a guest's, behind a descriptor (links.h, make_tap).
 enum class PortKind : uint8_t { kVeth, kMacvlan, kTap };
+std::string_view port_kind_name(PortKind kind);  // "veth", "macvlan", "tap"
+inline constexpr uint32_t kMaxTapMtu = 65521;    // 65,535 less an Ethernet header
 
 struct Route {
   Prefix to;    // "0.0.0.0/0": default

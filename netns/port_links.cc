@@ -127,13 +127,33 @@ bool publishes_loopback(const PortPlan& port) {
   });
 }
 
+Status set_wanted_caps(Links& host, const PortPlan& port) {
+  if (port.receive_bits == 0 && port.send_bits == 0) return {};
+  return set_caps(host, port.host_name, port.receive_bits, port.send_bits);
+}
+
 Status make_ends(Links& host, const PortPlan& port, int zone_netns) {
   TRY_AS(Links zone, Links::open_in(zone_netns));
   TRY(host.configure_host_end(port));
   TRY(zone.configure_zone_end(port));
   TRY(host.await_running(port.host_name));
-  if (port.receive_bits == 0 && port.send_bits == 0) return {};
-  return set_caps(host, port.host_name, port.receive_bits, port.send_bits);
+  return set_wanted_caps(host, port);
+}
+
+// No wait: with its carrier on before it is up, a tap passes packets at once.
+Status make_tap_end(Links& host, const PortPlan& port) {
+  TRY(host.configure_host_end(port));
+  return set_wanted_caps(host, port);
+}
+
+// The error of a port that could not be made, after what is there of it was taken away.
+base::Error undone(Links& host, const PortPlan& port, base::Error error) {
+  error = std::move(error).context("port '" + port.name + "'");
+  for (const std::string& name : {port.host_name, ifb_name(port.host_name)}) {
+    Status removed = host.remove(name);
+    if (!removed) error.message += "; " + removed.error().message;
+  }
+  return error;
 }
 
 }  // namespace
@@ -193,12 +213,14 @@ Status make_port(Links& host, const PortPlan& port, int zone_netns) {
   TRY(host.create_veth(port, zone_netns));
   Status status = make_ends(host, port, zone_netns);
   if (status.ok()) return {};
-  base::Error error = std::move(status).error().context("port '" + port.name + "'");
-  for (const std::string& name : {port.host_name, ifb_name(port.host_name)}) {
-    Status removed = host.remove(name);
-    if (!removed) error.message += "; " + removed.error().message;
-  }
-  return error;
+  return undone(host, port, std::move(status).error());
+}
+
+Result<base::UniqueFd> make_tap(Links& host, const PortPlan& port) {
+  TRY_AS(base::UniqueFd tap, host.create_tap(port));
+  Status status = make_tap_end(host, port);
+  if (status.ok()) return tap;
+  return undone(host, port, std::move(status).error());
 }
 
 Status prepare_zone(int zone_netns) {

@@ -1,5 +1,7 @@
 // Ports as a whole: made, seen, limited in number, refused; the watch over the rules.
+#include <fcntl.h>
 #include <poll.h>
+#include <unistd.h>
 
 #include <catch2/catch.hpp>
 #include <chrono>
@@ -71,6 +73,88 @@ TEST_CASE("a link that has a port's name but no elements is dropped in both dire
     require(world.nft().apply(netns::add_port(world.instance(), a.port)));
     CHECK(ping(a.netns.get(), b.address4()));
   }
+}
+
+TEST_CASE("a tap is a port like any other: its guest reaches the gateway and a zone, and is seen") {
+  for (const char* kind : {"routed", "bridge"}) {
+    INFO(kind);
+    World world;
+    world.network("net", {{"kind", kind}, {"subnet", "10.1.0.0/16,fd00:1::/64"}, {"mtu", "1400"}});
+    Zone& guest =
+        world.zone("guest", "net", [](netns::PortRequest& r) { r.kind = netns::PortKind::kTap; });
+    Zone& zone = world.zone("zone", "net");
+    auto link = world.host().find(guest.port.host_name);
+    REQUIRE(link.ok());
+    CHECK(link->kind == "tun");
+    CHECK(link->mac == guest.port.host_mac);
+    CHECK(link->mtu == 1400);
+    CHECK(link->up);
+    CHECK((fcntl(guest.tap.get(), F_GETFD) & FD_CLOEXEC) != 0);
+    bool bridged = std::string(kind) == "bridge";
+    netns::Mac next = frames::mac_of(bridged ? zone.port.mac : guest.port.host_mac);
+    netns::Mac own = frames::mac_of(guest.port.mac);
+    Wire wire(guest);
+    Wire seen_by(zone);
+    for (bool v6 : {false, true}) {
+      Address to = v6 ? zone.address6() : zone.address4();
+      Address from = v6 ? guest.address6() : guest.address4();
+      wire.send(frames::ethernet(next, own, v6 ? frames::kIpv6 : frames::kIpv4,
+                                 frames::udp(from, to, 1000, 1000, "from the guest")));
+      CHECK_FALSE(seen_by.await("from the guest").empty());
+    }
+    if (bridged) continue;
+    Address gateway = *Address::parse(netns::kGateway4);
+    wire.send(frames::ethernet({0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, own, frames::kArp,
+                               frames::arp(1, own, guest.address4(), gateway)));
+    CHECK_FALSE(wire.await(frames::bytes_of(gateway) + frames::bytes_of(own)).empty());
+    Wire back(zone);
+    back.send(frames::ethernet(
+        frames::mac_of(zone.port.host_mac), frames::mac_of(zone.port.mac), frames::kIpv4,
+        frames::udp(zone.address4(), guest.address4(), 1000, 1000, "to the guest")));
+    CHECK_FALSE(wire.await("to the guest").empty());
+  }
+}
+
+TEST_CASE("a tap goes with the last copy of its descriptor") {
+  World world;
+  world.network("net", {{"subnet", "10.1.0.0/16"}});
+  auto tap = [](netns::PortRequest& request) {
+    request.kind = netns::PortKind::kTap;
+    request.send_bits = 1'000'000;
+  };
+  Zone& guest = world.zone("guest", "net", tap);
+  CHECK(world.host().list(world.instance().prefix())->size() == 2);
+  base::UniqueFd copy(dup(guest.tap.get()));
+  guest.tap.reset();
+  CHECK(world.host().find(guest.port.host_name).ok());
+  copy.reset();
+  CHECK_FALSE(world.host().find(guest.port.host_name).ok());
+  CHECK(*netns::remove_leftovers(world.host(), world.instance()) == 1);
+  // The same name again, as after a reboot.
+  CHECK(netns::make_tap(world.host(), guest.port).ok());
+}
+
+TEST_CASE("a tap never joins a link that has its name, and nothing is left of one that fails") {
+  World world;
+  world.network("net", {{"subnet", "10.1.0.0/16"}});
+  Zone& zone = world.zone("zone", "net");
+  auto tap = [](netns::PortRequest& request) { request.kind = netns::PortKind::kTap; };
+  Zone& guest = world.zone("guest", "net", tap);
+  auto plan = world.plan("second", "net", tap);
+  for (const std::string& name : {zone.port.host_name, guest.port.host_name}) {
+    plan.host_name = name;
+    auto made = netns::make_tap(world.host(), plan);
+    REQUIRE_FALSE(made.ok());
+    CHECK(made.error().code == base::Code::kExists);
+    CHECK(made.error().message == "link '" + name + "' exists already");
+  }
+  CHECK(world.host().find(zone.port.host_name).ok());
+  CHECK(world.host().find(guest.port.host_name).ok());
+  world.network("lan", {{"kind", "bridge"}, {"bridge", "absent0"}, {"subnet", "10.2.0.0/16"}});
+  auto made = netns::make_tap(world.host(), world.plan("third", "lan", tap));
+  REQUIRE_FALSE(made.ok());
+  CHECK(made.error().message == "port 'net0': bridge 'absent0' does not exist");
+  CHECK(world.host().list(world.instance().port_prefix())->size() == 2);
 }
 
 TEST_CASE("the host's end goes with the zone's namespace") {

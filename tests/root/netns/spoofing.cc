@@ -1,5 +1,6 @@
 // Each trick: with the protection on, the port's counter rises and nothing arrives; with that one
-// protection relaxed by name, the same bytes arrive. In a routed network and on a bridge.
+// protection relaxed by name, the same bytes arrive. In a routed network and on a bridge, for each
+// kind of port.
 #include <netinet/in.h>
 
 #include <catch2/catch.hpp>
@@ -12,6 +13,7 @@ namespace {
 using frames::Bytes;
 using netns::Address;
 using netns::Mac;
+using netns::PortKind;
 using netns::Protections;
 
 struct Trick {
@@ -25,12 +27,12 @@ Address at(const char* text) { return *Address::parse(text); }
 
 class Arena {
  public:
-  explicit Arena(const char* kind) : bridged_(std::string(kind) == "bridge") {
+  Arena(const char* kind, PortKind port) : bridged_(std::string(kind) == "bridge") {
     world.network("net", {{"kind", kind}, {"subnet", "10.1.0.0/16,fd00:1::/64"}});
-    a = &world.zone("attacker", "net");
+    a = &world.zone("attacker", "net", [port](netns::PortRequest& r) { r.kind = port; });
     b = &world.zone("target", "net");
-    from = std::make_unique<Wire>(a->netns.get(), "net0");
-    seen_by = std::make_unique<Wire>(b->netns.get(), "net0");
+    from = std::make_unique<Wire>(*a);
+    seen_by = std::make_unique<Wire>(*b);
     own = frames::mac_of(a->port.mac);
     next = frames::mac_of(bridged_ ? b->port.mac : a->port.host_mac);
   }
@@ -219,15 +221,16 @@ void try_trick(Arena& arena, const Trick& trick) {
   arena.world.change(*arena.a, [&](netns::PortPlan& p) { p.protections.*trick.member = true; });
 }
 
+constexpr PortKind kPortKinds[] = {PortKind::kVeth, PortKind::kTap};
+
 void try_all(const char* kind, const std::function<std::vector<Trick>(const Arena&)>& make) {
-  size_t count = 0;
-  {
-    Arena arena(kind);
-    count = make(arena).size();
-  }
-  for (size_t i = 0; i < count; ++i) {
-    Arena arena(kind);
-    try_trick(arena, make(arena)[i]);
+  for (PortKind port : kPortKinds) {
+    INFO(netns::port_kind_name(port));
+    size_t count = make(Arena(kind, port)).size();
+    for (size_t i = 0; i < count; ++i) {
+      Arena arena(kind, port);
+      try_trick(arena, make(arena)[i]);
+    }
   }
 }
 
@@ -243,7 +246,9 @@ TEST_CASE("every protection stops its tricks on a bridge, and passes them when r
 }
 
 TEST_CASE("the host takes ARP of a zone's own address only, unless ip-nospoof is relaxed") {
-  Arena arena("routed");
+  PortKind kind = GENERATE(PortKind::kVeth, PortKind::kTap);
+  INFO(netns::port_kind_name(kind));
+  Arena arena("routed", kind);
   Address gateway = at("169.254.1.1");
   Address forged = at("10.1.200.200");
   auto ask = [&](const Address& sender) {

@@ -25,6 +25,8 @@ using netns::Address;
 
 namespace {
 
+constexpr size_t kTapHeader = 10;  // sizeof(virtio_net_hdr)
+
 UniqueFd current_netns() {
   auto fd = base::open_at(AT_FDCWD, "/proc/thread-self/ns/net", O_RDONLY);
   REQUIRE(fd.ok());
@@ -171,12 +173,18 @@ Zone& World::zone(const std::string& name, const std::string& network,
   auto zone = std::make_unique<Zone>();
   zone->name = name;
   zone->port = plan(name, network, tweak);
-  zone->netns = fresh();
   require(nft_->apply(netns::add_port(instance_, zone->port)));
-  require(netns::make_port(*host_, zone->port, zone->netns.get()));
+  if (zone->port.kind == netns::PortKind::kTap) {
+    auto tap = netns::make_tap(*host_, zone->port);
+    if (!tap) FAIL(tap.error().message);
+    zone->tap = *std::move(tap);
+  } else {
+    zone->netns = fresh();
+    require(netns::make_port(*host_, zone->port, zone->netns.get()));
+  }
   for (const auto& own : zone->port.host_addresses)
     if (own.address.is_v6()) await_local(own.address, zone->port.host_name);
-  if (zone->address6().valid())
+  if (zone->netns && zone->address6().valid())
     require(netns::inside_netns(zone->netns.get(), [&]() -> base::Status {
       await_local(zone->address6(), zone->port.name);
       await_local(netns::link_local_of(frames::mac_of(zone->port.mac)), zone->port.name);
@@ -252,9 +260,34 @@ Wire::Wire(int netns, const std::string& interface) {
   REQUIRE(bind(socket_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
 }
 
+Wire::Wire(const Zone& zone) {
+  if (zone.tap) {
+    tap_ = zone.tap.get();
+  } else {
+    *this = Wire(zone.netns.get(), zone.port.name);
+  }
+}
+
+// A tap's frames follow a virtio_net_hdr; all zero asks for nothing.
 void Wire::send(const std::string& frame) {
-  ssize_t sent = ::send(socket_.get(), frame.data(), frame.size(), 0);
-  REQUIRE(sent == static_cast<ssize_t>(frame.size()));
+  std::string bytes = (tap_ < 0 ? std::string() : std::string(kTapHeader, '\0')) + frame;
+  ssize_t sent = write(tap_ < 0 ? socket_.get() : tap_, bytes.data(), bytes.size());
+  REQUIRE(sent == static_cast<ssize_t>(bytes.size()));
+}
+
+std::string Wire::receive() {
+  char buffer[65536 + kTapHeader];
+  if (tap_ >= 0) {
+    ssize_t got = read(tap_, buffer, sizeof buffer);
+    if (got <= static_cast<ssize_t>(kTapHeader)) return {};
+    return {buffer + kTapHeader, static_cast<size_t>(got) - kTapHeader};
+  }
+  sockaddr_ll from = {};
+  socklen_t size = sizeof from;
+  ssize_t got =
+      recvfrom(socket_.get(), buffer, sizeof buffer, 0, reinterpret_cast<sockaddr*>(&from), &size);
+  if (got < 0 || from.sll_pkttype == PACKET_OUTGOING) return {};
+  return {buffer, static_cast<size_t>(got)};
 }
 
 std::string Wire::await(const std::string& text, std::chrono::milliseconds timeout) {
@@ -262,14 +295,10 @@ std::string Wire::await(const std::string& text, std::chrono::milliseconds timeo
   while (true) {
     auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
         deadline - std::chrono::steady_clock::now());
-    if (left.count() <= 0 || !ready(socket_.get(), POLLIN, left)) return {};
-    char buffer[65536];
-    sockaddr_ll from = {};
-    socklen_t size = sizeof from;
-    ssize_t got = recvfrom(socket_.get(), buffer, sizeof buffer, 0,
-                           reinterpret_cast<sockaddr*>(&from), &size);
-    if (got < 0 || from.sll_pkttype == PACKET_OUTGOING) continue;
-    frames_.emplace_back(buffer, static_cast<size_t>(got));
+    if (left.count() <= 0 || !ready(tap_ < 0 ? socket_.get() : tap_, POLLIN, left)) return {};
+    std::string frame = receive();
+    if (frame.empty()) continue;
+    frames_.push_back(std::move(frame));
     if (frames_.back().find(text) != std::string::npos) return frames_.back();
   }
 }

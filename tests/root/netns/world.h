@@ -19,7 +19,8 @@
 
 struct Zone {
   std::string name;
-  base::UniqueFd netns;
+  base::UniqueFd netns;  // kind tap: none
+  base::UniqueFd tap;    // kind tap: what its guest would have
   netns::PortPlan port;
   netns::Address address4() const;
   netns::Address address6() const;
@@ -71,10 +72,11 @@ class World {
 // Fails the test with the error's text.
 void require(const base::Status& status);
 
-// Sends and sees whole frames at one interface of a namespace.
+// Sends and sees whole frames at one interface of a namespace, or in the place of a tap's guest.
 class Wire {
  public:
   Wire(int netns, const std::string& interface);
+  explicit Wire(const Zone& zone);  // at its port; borrows a tap
   void send(const std::string& frame);
   // Waits for a frame that holds the text; the frame, or empty after the time-out. Others are kept.
   std::string await(const std::string& text,
@@ -82,7 +84,10 @@ class Wire {
   bool seen(const std::string& text) const;
 
  private:
+  std::string receive();  // one frame; empty when it is no incoming one
+
   base::UniqueFd socket_;
+  int tap_ = -1;
   std::vector<std::string> frames_;
 };
 

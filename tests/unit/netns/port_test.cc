@@ -124,8 +124,22 @@ TEST_CASE("errors of a port name the setting") {
           rule.ports = {{80, 80}};
           r.firewall.rules = {{}, rule};
         }) == "firewall rule 2: ports: protocol any has none");
-  CHECK(refused([](PortRequest& r) { r.kind = netns::PortKind::kTap; }) ==
-        "only ports of kind veth are there yet");
+  CHECK(refused([](PortRequest& r) { r.kind = netns::PortKind::kMacvlan; }) ==
+        "ports of kind macvlan are not there yet");
+}
+
+TEST_CASE("a tap's port differs from a veth's in nothing but the kind, and in its largest MTU") {
+  PortRequest tap = request();
+  tap.kind = netns::PortKind::kTap;
+  PortPlan plan = planned(tap, network());
+  CHECK(plan.kind == netns::PortKind::kTap);
+  plan.kind = netns::PortKind::kVeth;
+  CHECK(plan == planned(request(), network()));
+  Network large = network();
+  large.mtu = netns::kMaxMtu;
+  auto refused = netns::plan_port(tap, large, instance());
+  REQUIRE_FALSE(refused.ok());
+  CHECK(refused.error().message == "mtu: 65535 is more than a tap takes, which is 65521");
 }
 
 TEST_CASE("an allowed address inside another one is left out: sets take no nested intervals") {
