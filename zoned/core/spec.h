@@ -45,6 +45,7 @@ struct NetSpec {
   std::vector<std::string> publish;   // publish: "8080:80", as netns::Publish
   std::optional<uint64_t> bandwidth;  // bandwidth, bits/s each way
   std::optional<uint64_t> packets;    // packets, packets/s from the zone
+  std::string model;                  // model: the adapter that a guest sees; empty: the profile's
   bool operator==(const NetSpec&) const = default;
 };
 
@@ -57,6 +58,38 @@ struct FirewallSpec {
   std::vector<std::string> from;  // from: as netns::Prefix; empty: any
   std::vector<std::string> to;    // to
   bool operator==(const FirewallSpec&) const = default;
+};
+
+// [vm]: the machine of a vm zone. What is empty or absent is the profile's choice (vmzone/profiles.h).
+struct VmSpec {
+  std::string profile;         // profile = "linux" | "generic-bios" | "generic-uefi"; empty: by
+                               // what the zone was installed from
+  uint32_t vcpus = 1;          // vcpus, 1..255
+  uint64_t memory = 1 << 30;   // memory, bytes of the guest's RAM, 4M..1T
+  std::string accel = "auto";  // accel = "auto" | "kvm" | "tcg"
+  std::string command_line = "console=ttyS0";  // kernel-command-line
+  std::string machine;                         // machine: "q35", "pc-i440fx-7.2"
+  std::string cpu;                             // cpu: QEMU's model, with features: "Nehalem,-aes"
+  std::string bus;                             // bus = "ide" | "sata" | "scsi" | "virtio"
+  std::string video;              // video = "std" | "cirrus" | "vmware" | "virtio" | "none"
+  std::optional<bool> acpi;       // acpi
+  std::optional<bool> apic;       // apic
+  std::optional<bool> hpet;       // hpet
+  std::optional<bool> tablet;     // tablet: a USB pointer with absolute coordinates
+  std::string clock = "utc";      // clock = "utc" | "localtime"
+  std::vector<std::string> boot;  // boot: order of "disk", "cd", "net"
+  bool operator==(const VmSpec&) const = default;
+};
+
+// [[disk]]: a disk or CD of a vm zone, beside the one it was installed from.
+struct DiskSpec {
+  std::string path;            // path: a file of the zone's disk folder, or absolute; a CD drive
+                               // without one is empty
+  std::string media = "disk";  // media = "disk" | "cd"
+  std::string bus;             // bus, as vm.bus; empty: vm.bus
+  std::string serial;          // serial; empty: made at install
+  bool read_only = false;      // read-only; a CD always is
+  bool operator==(const DiskSpec&) const = default;
 };
 
 struct ZoneSpec {
@@ -96,6 +129,8 @@ struct ZoneSpec {
   std::vector<FirewallSpec> firewall;
   std::vector<FsSpec> fs;
   std::vector<AdminSpec> admin;
+  VmSpec vm;                   // of brand vm alone
+  std::vector<DiskSpec> disk;  // likewise
   bool operator==(const ZoneSpec&) const = default;
 };
 
