@@ -1,5 +1,6 @@
 // The one table of configuration keys. Parsing, formatting, errors, `zone set`, the JSON Schema and the
-// manual page (by test) follow from it: a new key is a new row here and a line in zone.toml(5).
+// manual page (by test) follow from it: a new key is a new row in spec_rows.cc and a line in
+// zone.toml(5).
 #pragma once
 
 #include <cstddef>
