@@ -30,6 +30,8 @@ uint64_t capabilities_of(Profile profile) {
       return kApp;
     case Profile::kOs:
       return kOs;
+    case Profile::kVmm:
+      return 0;
     case Profile::kJob:
       break;
   }

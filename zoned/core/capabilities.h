@@ -12,6 +12,7 @@ namespace core {
 // os: what systemd needs, no CAP_SYS_MODULE, CAP_SYS_RAWIO, CAP_SYS_TIME, CAP_MAC_*, CAP_SYSLOG,
 //     CAP_WAKE_ALARM, CAP_BPF, CAP_PERFMON, CAP_CHECKPOINT_RESTORE.
 // job: as app without the network's.
+// vmm: none.
 uint64_t capabilities_of(Profile profile);
 
 }  // namespace core

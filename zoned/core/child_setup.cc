@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/close_range.h>
+#include <linux/landlock.h>
 #include <linux/mount.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
@@ -284,10 +285,35 @@ int no_new_privs(State& state) {
   return status(call(__NR_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
 }
 
+int landlock(State& state) {
+  const ChildPlan& plan = state.plan;
+  if (plan.landlock_size == 0) return 0;
+  long ruleset = call(__NR_landlock_create_ruleset, arg(&plan.landlock),
+                      static_cast<long>(plan.landlock_size), 0);
+  if (ruleset < 0) return status(ruleset);
+  for (size_t i = 0; i < plan.landlock_rule_count; ++i) {
+    state.index = static_cast<uint32_t>(i);
+    long folder = call(__NR_openat, AT_FDCWD, arg(plan.landlock_rules[i].path),
+                       O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0) return status(folder);
+    landlock_path_beneath_attr rule = {plan.landlock_rules[i].access, static_cast<int>(folder)};
+    long added = call(__NR_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, arg(&rule), 0);
+    if (added < 0) return status(added);
+    call(__NR_close, folder);
+  }
+  state.index = 0;
+  return status(call(__NR_landlock_restrict_self, ruleset, 0));
+}
+
 int seccomp(State& state) {
   if (state.plan.filter == nullptr) return 0;
   sock_fprog program = {state.plan.filter_length, const_cast<sock_filter*>(state.plan.filter)};
-  return status(call(__NR_seccomp, SECCOMP_SET_MODE_FILTER, 0, arg(&program)));
+  long flags = state.plan.filter_listener ? SECCOMP_FILTER_FLAG_NEW_LISTENER : 0;
+  long listener = call(__NR_seccomp, SECCOMP_SET_MODE_FILTER, flags, arg(&program));
+  if (listener < 0 || !state.plan.filter_listener) return status(listener);
+  // Close-on-exec already; nobody in the cell may answer for the keeper.
+  int fd = static_cast<int>(listener);
+  return send_fds(state.plan.gate, &fd, 1);
 }
 
 int last_capabilities(State& state) { return filter_needs_privilege(state.plan) ? hold(0) : 0; }
@@ -327,6 +353,7 @@ constexpr Step kBootSteps[] = {
     {"ids", ids},
     {"capabilities", capabilities},
     {"no_new_privs", no_new_privs},
+    {"landlock", landlock},
     {"seccomp", seccomp},
     {"last capabilities", last_capabilities},
     {"exec", exec},

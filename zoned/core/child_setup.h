@@ -41,6 +41,12 @@ struct ChildKeptFd {
   int number;  // 3..kFirstFreeFd-1
 };
 
+// landlock(7): what may be done below a folder.
+struct ChildLandlockRule {
+  const char* path;
+  uint64_t access;  // LANDLOCK_ACCESS_FS_*
+};
+
 // Descriptors of ours are moved to this number and up, so that those kept can take the low ones.
 inline constexpr int kFirstFreeFd = 64;
 // What fits into one message of the gate.
@@ -67,8 +73,14 @@ struct ChildPlan {
   const uint32_t* groups = nullptr;
   size_t group_count = 0;
   bool no_new_privs = true;
+  // handled_access_fs, handled_access_net, scoped of a struct landlock_ruleset_attr; size 0: none.
+  uint64_t landlock[3] = {};
+  size_t landlock_size = 0;
+  const ChildLandlockRule* landlock_rules = nullptr;
+  size_t landlock_rule_count = 0;
   const sock_filter* filter = nullptr;  // none: nullptr
   unsigned short filter_length = 0;     // instructions
+  bool filter_listener = false;         // its listener goes through the gate
   const char* workdir = "/";
   int exec_fd = -1;  // execveat(2) of this; -1: path
   const char* path = nullptr;
@@ -84,7 +96,8 @@ struct ChildFailure {
 };
 
 // A zone's first process. Gate protocol: one byte in; out: one byte with a detached mount per file
-// system, then the console's master if there is a console; in: one byte with the mount namespace.
+// system, then the console's master if there is a console; in: one byte with the mount namespace; out, with a
+// filter that narrows: one byte with the filter's listener.
 [[noreturn]] void run_boot_steps(const ChildPlan& plan);
 // A process that is already in the zone's namespaces.
 [[noreturn]] void run_enter_steps(const ChildPlan& plan);

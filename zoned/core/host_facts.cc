@@ -224,6 +224,21 @@ void check_io_weight(const HostFacts& facts, Checks* checks) {
       good ? "" : "echo bfq > /sys/block/DISK/queue/scheduler");
 }
 
+// VMMs have it as a second wall; ABI 4 brought TCP ports, 6 abstract sockets and signals.
+void check_landlock(const HostFacts& facts, Checks* checks) {
+  constexpr uint32_t kWhole = 6;
+  uint32_t abi = facts.landlock_abi;
+  bool good = abi >= kWhole;
+  add(checks, "landlock",
+      good      ? "ok"
+      : abi > 0 ? "limited"
+                : "missing",
+      abi > 0 ? "ABI " + std::to_string(abi) : "no second wall around VMMs",
+      good      ? ""
+      : abi > 0 ? "Linux 6.12 has the whole of it"
+                : "boot with lsm=landlock,... on a kernel built with CONFIG_SECURITY_LANDLOCK");
+}
+
 void check_limits(const HostFacts& facts, Checks* checks) {
   constexpr uint64_t kZones = 10000;     // what the design is made for
   constexpr uint64_t kPerKeeper = 2000;  // one descriptor a zone, and as many in zoned
@@ -257,6 +272,12 @@ void check_programs(Checks* checks) {
 
 }  // namespace
 
+uint32_t landlock_abi() {
+  constexpr uint32_t kVersion = 1;  // LANDLOCK_CREATE_RULESET_VERSION
+  long abi = syscall(SYS_landlock_create_ruleset, nullptr, 0, kVersion);
+  return abi > 0 ? static_cast<uint32_t>(abi) : 0;
+}
+
 HostFacts detect_host() {
   HostFacts facts;
   facts.cpus = static_cast<unsigned>(std::max(1L, sysconf(_SC_NPROCESSORS_ONLN)));
@@ -273,6 +294,7 @@ HostFacts detect_host() {
   facts.inotify_instances =
       read_number("/proc/sys/fs/inotify/max_user_instances", facts.inotify_instances);
   facts.time_namespace = exists("/proc/self/ns/time");
+  facts.landlock_abi = landlock_abi();
   detect_cgroups(&facts);
   return facts;
 }
@@ -282,6 +304,7 @@ std::vector<HostCheck> check_host(const HostFacts& facts) {
   check_kernel(facts, &checks);
   check_cgroups(facts, &checks);
   check_io_weight(facts, &checks);
+  check_landlock(facts, &checks);
   check_limits(facts, &checks);
   check_programs(&checks);
   return checks;

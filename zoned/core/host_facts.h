@@ -25,6 +25,7 @@ struct HostFacts {
   std::vector<std::string> cgroup_controllers;
   bool time_namespace = false;
   bool swap_accounting = false;
+  uint32_t landlock_abi = 0;  // landlock(7); 0: none
 };
 
 // One line of `zone host`.
@@ -35,6 +36,8 @@ struct HostCheck {
   std::string fix;  // empty when ok
 };
 
+// The kernel's Landlock ABI; 0: none.
+uint32_t landlock_abi();
 // Reads /proc, /sys and asks the kernel. Never fails as a whole; an unreadable fact keeps its default.
 HostFacts detect_host();
 // The checks, from facts and a few probes of helper programs (mmdebstrap, ...).

@@ -120,6 +120,8 @@ void Keeper::dispatch(uint64_t id, const json& request, NamedFds fds) {
       if (zone != nullptr && zone->output)
         return reply(id, number, json::object(), {zone->output.get()});
       done = make_error(Code::kNotFound, "no such output");
+    } else if (op == "narrow") {
+      done = narrow(request.at("zone").get<std::string>());
     } else if (op == "signal") {
       done = signal_zone(request);
     } else if (op == "adopt") {
@@ -190,6 +192,15 @@ Status Keeper::signal_zone(const json& request) {
   if (zone->pidfd) return base::signal_pidfd(zone->pidfd.get(), signal);
   // Our child, not reaped yet: the number can't have been used again.
   if (kill(zone->record.pid, signal) != 0) return base::sys_error("kill");
+  return {};
+}
+
+Status Keeper::narrow(const std::string& name) {
+  Zone* zone = find(name);
+  if (zone == nullptr || zone->record.exited) return make_error(Code::kNotFound, "no such zone");
+  if (!zone->start_calls) return {};
+  loop_->remove(zone->start_calls.get());
+  zone->start_calls.reset();
   return {};
 }
 

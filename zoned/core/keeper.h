@@ -49,6 +49,8 @@ class Keeper {
     base::UniqueFd output;       // log pipe or pty master
     base::UniqueFd status_pipe;  // Stdio::kClient
     base::UniqueFd pidfd;        // adopted zones only: others are our children
+    base::UniqueFd
+        start_calls;  // listener of a filter that has not narrowed yet (seccomp_unotify(2))
   };
   // A launcher or joiner at work.
   struct Job {
@@ -85,6 +87,7 @@ class Keeper {
   base::Status launch(uint64_t connection, const nlohmann::json& request, NamedFds fds);
   base::Status enter(uint64_t connection, const nlohmann::json& request, NamedFds fds);
   base::Status signal_zone(const nlohmann::json& request);
+  base::Status narrow(const std::string& zone);
   base::Result<base::UniqueFd> attach_console(const std::string& zone);
   base::Status adopt(const nlohmann::json& request, NamedFds fds);
   base::Status reexec(const std::string& binary);
@@ -95,6 +98,7 @@ class Keeper {
   void job_ready(Job* job, base::UniqueFd terminal);
   void job_failed(Job* job, const base::Error& error);
   void end_job(Job* job);
+  base::Status watch_start_calls(int listener);
 
   // Children and output (keeper_zones.cc).
   void reap();

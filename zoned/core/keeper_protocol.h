@@ -8,19 +8,21 @@
 //                                               again with the last name
 //   {op: "launch", plan, logged,            {pid, start_time} when the first process has exec'd;
 //     fds: [names]}  + those descriptors       + descriptors: if logged a duplicate of the log pipe
-//                                               (kLog) or of the pty's master (kConsole); without
+//                                               (kLog), of the pty's master (kConsole) or of
+//                                               the serial line (kSerial); without
 //                                               logged a status pipe (kClient), or a status pipe and
 //                                               the pty's master, which is the caller's (kConsole)
 //       needed names: the sources of kRoot, kOverlay and kTree mounts, each a detached mount made by
 //       clone_tree() (mounts.h) in zoned's own mount namespace; "cgroup" (v2 payload folder, if any),
 //       "procs0".. (v1 cgroup.procs), "filter" (seccomp_filter.h), ExecPlan::descriptor unless it is "init" (the keeper has that one),
-//       "stdin"/"stdout"/"stderr" for kClient, those of kept_fds
+//       "stdin"/"stdout"/"stderr" for kClient, those of kept_fds but taps ("tap0"..) and "console"
 //   {op: "enter", plan, fds: [names]}        {pid} + status pipe read end; with tty also the pty
 //       names: "cgroup" (v2 exec leaf, if any), "procs0".., "filter", "stdin", "stdout", "stderr"
 //   {op: "signal", zone, signal}             {}   to the zone's first process, by what we parent
 //   {op: "console", zone}                    {}   + one end of a stream socket: the zone's console
 //   {op: "output", zone}                     {}   + a duplicate of what launch gave, for a zoned that
 //                                               has lost it
+//   {op: "narrow", zone}                     {}   start-only calls of its filter fail from now on
 //   {op: "adopt", record, fds: [names]}      {}   a zone of a dead keeper: "pidfd", "output"
 //   {op: "forget", zone}                     {}   the end has been recorded: drop the record
 //   {op: "reexec", binary}                   {}   replace the program in place; zones stay children

@@ -97,6 +97,8 @@ void Keeper::zone_ended(Zone& zone, const ExitStatus& status) {
   close_output(zone);
   if (zone.pidfd) loop_->remove(zone.pidfd.get());
   zone.pidfd.reset();
+  if (zone.start_calls) loop_->remove(zone.start_calls.get());
+  zone.start_calls.reset();
   zone.record.exited = true;
   zone.record.status = status;
   if (zone.status_pipe) {
@@ -215,7 +217,8 @@ Status Keeper::reexec(const std::string& binary) {
     state["zones"].push_back({{"record", to_json(zone.record)},
                               {"output", keep(zone.output.get())},
                               {"status_pipe", keep(zone.status_pipe.get())},
-                              {"pidfd", keep(zone.pidfd.get())}});
+                              {"pidfd", keep(zone.pidfd.get())},
+                              {"start_calls", keep(zone.start_calls.get())}});
   for (const auto& [pid, pipe] : joined_)
     state["joined"].push_back({{"pid", pid}, {"status_pipe", keep(pipe.get())}});
   for (const auto& [name, hub] : hubs_)
@@ -244,8 +247,10 @@ Status Keeper::restore(const json& state) {
       zone.output = own(item.at("output"));
       zone.status_pipe = own(item.at("status_pipe"));
       zone.pidfd = own(item.at("pidfd"));
+      zone.start_calls = own(item.at("start_calls"));
       Zone& placed = zones_[zone.record.zone] = std::move(zone);
       if (!placed.record.exited) TRY(watch_zone(placed));
+      if (placed.start_calls) TRY(watch_start_calls(placed.start_calls.get()));
     }
     for (const json& item : state.at("joined"))
       joined_[item.at("pid").get<pid_t>()] = own(item.at("status_pipe"));

@@ -99,21 +99,24 @@ Status await_exec(int report, const char* (*step_name)(uint32_t), const std::str
 
 class Launcher {
  public:
-  Launcher(const ZonePlan& plan, const FdTable& fds, int keeper)
-      : plan_(plan), fds_(fds), keeper_(keeper) {}
+  Launcher(const ZonePlan& plan, FdTable fds, int keeper)
+      : plan_(plan), fds_(std::move(fds)), keeper_(keeper) {}
   Status run();
 
  private:
   Status enter_own_world();
+  Status make_taps();
   Status clone_child();
   Status map_ids();
   Status make_ports();
   Result<UniqueFd> build_mounts();
+  Status hand_on_listener();
   Result<UniqueFd> zone_mount_namespace();
   uint64_t clone_flags() const;
 
   const ZonePlan& plan_;
-  const FdTable& fds_;
+  FdTable fds_;
+  std::vector<UniqueFd> taps_;
   int keeper_;
   UniqueFd proc_self_;  // the host's /proc/self, reachable after the pivot
   UniqueFd gate_;
@@ -176,13 +179,29 @@ Status Launcher::map_ids() {
   return {};
 }
 
+// A VMM is given its taps; they stay in the host's namespace.
+Status Launcher::make_taps() {
+  size_t taps = 0;
+  for (const netns::PortPlan& port : plan_.ports) taps += port.kind == netns::PortKind::kTap;
+  if (taps == 0) return {};
+  TRY_AS(netns::Links host, netns::Links::open());
+  for (const netns::PortPlan& port : plan_.ports) {
+    if (port.kind != netns::PortKind::kTap) continue;
+    TRY_AS(UniqueFd tap, netns::make_tap(host, port));
+    fds_["tap" + std::to_string(taps_.size())] = tap.get();
+    taps_.push_back(std::move(tap));
+  }
+  return {};
+}
+
 // Before the pivot, while the host's /proc/sys is there. The rules are in place already.
 Status Launcher::make_ports() {
-  if (plan_.ports.empty()) return {};
+  if (plan_.ports.size() == taps_.size()) return {};
   TRY_AS(UniqueFd zone,
          base::open_at(AT_FDCWD, "/proc/" + std::to_string(child_) + "/ns/net", O_RDONLY));
   TRY_AS(netns::Links host, netns::Links::open());
-  for (const netns::PortPlan& port : plan_.ports) TRY(netns::make_port(host, port, zone.get()));
+  for (const netns::PortPlan& port : plan_.ports)
+    if (port.kind != netns::PortKind::kTap) TRY(netns::make_port(host, port, zone.get()));
   return {};
 }
 
@@ -220,8 +239,17 @@ Result<UniqueFd> Launcher::build_mounts() {
   return console;
 }
 
+// Before exec: that is a start-only call too.
+Status Launcher::hand_on_listener() {
+  if (!plan_.filter_narrows) return {};
+  TRY_AS(base::Message message, base::receive_message(gate_.get(), 16));
+  if (message.eof || message.fds.size() != 1) return {};  // its report tells why
+  return tell(keeper_, {{"listener", true}}, {message.fds[0].get()});
+}
+
 Status Launcher::run() {
   TRY(enter_own_world());
+  TRY(make_taps());
   TRY(clone_child());
   TRY(map_ids());
   auto console = build_mounts();
@@ -233,6 +261,7 @@ Status Launcher::run() {
     TRY(base::signal_pidfd(child_pidfd_.get(), SIGKILL));
     return own ? std::move(console).error() : std::move(own).error();
   }
+  TRY(hand_on_listener());
   TRY(await_exec(report_.get(), boot_step_name, plan_.exec.path));
   if (!*console) return tell(keeper_, {{"ready", true}});
   return tell(keeper_, {{"ready", true}}, {console->get()});
@@ -361,6 +390,9 @@ Status check_plan(const ZonePlan& plan, const FdTable& fds) {
   if (plan.ids.base < kFirstId || plan.ids.base % kIdsPerZone != 0 ||
       plan.ids.base > kLastId - (kIdsPerZone - 1))
     return make_error(Code::kDenied, "the plan's ids are outside the registry's space");
+  bool cell = plan.profile == Profile::kVmm;
+  if (cell != plan.filter_narrows || cell != plan.filter.starts_with("vmm"))
+    return make_error(Code::kDenied, "the plan's filter is not its profile's");
   if (plan.profile != Profile::kOs && !plan.no_new_privs)
     return make_error(Code::kDenied, "the plan lacks no_new_privs");
   TRY(check_capabilities(plan.capabilities, plan.profile));

@@ -21,6 +21,7 @@ enum class Profile {
   kApp,  // one command under the built-in init; no_new_privs; few capabilities
   kOs,   // the tree's own init (systemd); may mount inside its own namespaces
   kJob,  // our own helpers (installing): as kApp
+  kVmm,  // a VMM in its cell: no capabilities, no kernel file systems, a filter that narrows
 };
 
 // Which namespaces are made new. All of them, always; the fields are walls for the tests.
@@ -93,6 +94,8 @@ enum class Stdio {
   kLog,      // stdin is /dev/null, stdout and stderr a pipe that the keeper drains into the log
   kConsole,  // the zone's pty, drained by the keeper
   kClient,   // the descriptors "stdin", "stdout", "stderr" of the request
+  kSerial,   // stdout, stderr and the kept descriptor "console" are one stream socket, drained by
+             // the keeper: messages of a VMM and the serial console of its guest
 };
 
 struct ExecPlan {
@@ -142,6 +145,11 @@ struct ZonePlan {
   std::string
       filter;  // seccomp profile: "app", "os"; its bytes are the sealed memfd "filter". Empty
                // only in tests
+  bool filter_narrows =
+      false;              // the filter has start-only calls: the keeper lets them pass until it
+                          // is told to narrow, then they fail with ENOSYS for good
+  bool landlock = false;  // opens nothing new for writing, reaches no TCP port, abstract socket
+                          // or process outside (landlock(7), as far as the kernel knows them)
   std::vector<Rlimit> rlimits;
   int oom_score_adj = 100;
   bool loopback_up = true;

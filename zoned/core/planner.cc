@@ -231,15 +231,13 @@ resource::Limits limits_of(const PoolSpec& spec, uint32_t cpu_weight) {
   return limits;
 }
 
-Result<Planned> plan_zone(const PlanInputs& in) {
+Result<Planned> plan_common(const PlanInputs& in) {
   TRY(check_host_for(in));
   Planned out;
   ZonePlan& plan = out.plan;
-  bool os = is_os(in);
   plan.name = in.spec.name;
   plan.boot_id = in.boot_id;
   plan.brand = in.spec.brand;
-  plan.profile = os ? Profile::kOs : Profile::kApp;
   plan.label = labels::default_label();
   if (!in.spec.label.empty()) {
     TRY_AS(plan.label, labels::parse_name(in.spec.label));
@@ -247,26 +245,34 @@ Result<Planned> plan_zone(const PlanInputs& in) {
   plan.namespaces.time = in.host.time_namespace;
   plan.ids = in.ids;
   plan.hostname = in.spec.hostname.empty() ? in.spec.name : in.spec.hostname;
+  plan.log_size = in.spec.log_size;
+  plan.ports = in.ports;
+  add_rlimits(in, &out);
+  plan.cgroup.pool = in.spec.pool;
+  plan.cgroup.zone = in.spec.name;
+  if (in.cgroups != nullptr) {
+    TRY_AS(plan.cgroup.writes, in.cgroups->plan(limits_of(in.spec, in.cpu_weight), &out.warnings));
+  }
+  return out;
+}
+
+Result<Planned> plan_zone(const PlanInputs& in) {
+  TRY_AS(Planned out, plan_common(in));
+  ZonePlan& plan = out.plan;
+  bool os = is_os(in);
+  plan.profile = os ? Profile::kOs : Profile::kApp;
   plan.stdio = os ? Stdio::kConsole : Stdio::kLog;
   if (in.client_stdio) plan.stdio = in.client_tty ? Stdio::kConsole : Stdio::kClient;
   plan.capabilities = capabilities_of(plan.profile);
   plan.no_new_privs = !os;
   plan.filter = os ? "os" : "app";
   if (in.spec.nesting) plan.filter += "+nesting";
-  plan.log_size = in.spec.log_size;
-  plan.ports = in.ports;
   add_mounts(in, &out);
-  add_rlimits(in, &out);
   TRY(add_exec(in, os, &plan));
-  plan.cgroup.pool = in.spec.pool;
-  plan.cgroup.zone = in.spec.name;
-  if (in.cgroups != nullptr) {
-    TRY_AS(plan.cgroup.writes, in.cgroups->plan(limits_of(in.spec, in.cpu_weight), &out.warnings));
-    // Controllers cost memory in every cgroup: only an init of its own has use for them.
-    if (os)
-      for (resource::CgroupWrite& write : in.cgroups->plan_delegation())
-        plan.cgroup.writes.push_back(std::move(write));
-  }
+  // Controllers cost memory in every cgroup: only an init of its own has use for them.
+  if (os && in.cgroups != nullptr)
+    for (resource::CgroupWrite& write : in.cgroups->plan_delegation())
+      plan.cgroup.writes.push_back(std::move(write));
   return out;
 }
 

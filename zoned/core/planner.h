@@ -51,6 +51,8 @@ struct Planned {
 };
 
 base::Result<Planned> plan_zone(const PlanInputs& inputs);
+// What zones of all brands share: identity, label, ids, limits, ports.
+base::Result<Planned> plan_common(const PlanInputs& inputs);
 
 // A process joining a running zone.
 base::Result<EnterPlan> plan_enter(const ZonePlan& zone, const std::vector<std::string>& argv,

@@ -11,5 +11,10 @@ std::vector<const char*> common();
 std::vector<const char*> os_only();
 // Known and refused in every profile: escape classes, host-wide effects, obsolete calls.
 std::vector<const char*> never();
+// "vmm": what QEMU calls while its guest runs, as measured, and what further devices, disks and
+// clients of its control socket need. ioctl, clone and clone3 are decided by their arguments.
+std::vector<const char*> vmm();
+// "vmm": what it calls besides, before its guest runs.
+std::vector<const char*> vmm_start();
 
 }  // namespace core::seccomp_calls

@@ -1,5 +1,6 @@
 #include "zoned/core/seccomp_filter.h"
 
+#include <linux/if_tun.h>
 #include <linux/netlink.h>
 #include <linux/seccomp.h>
 #include <sched.h>
@@ -143,9 +144,44 @@ base::Result<FilterProgram> argument_rules(const Traits& traits) {
   return export_program(context.get());
 }
 
+Status allow_with(void* context, int call, std::vector<scmp_arg_cmp> args) {
+  int err = seccomp_rule_add_array(context, SCMP_ACT_ALLOW, call,
+                                   static_cast<unsigned>(args.size()), args.data());
+  if (err != 0) return base::sys_error("seccomp argument rule", -err);
+  return {};
+}
+
+// A tap's descriptor can also rename, persist and hand over the link: those requests are not here.
+// SG_IO and friends never reach a disk of ours: a regular file.
+constexpr uint64_t kVmmRequests[] = {TCGETS,         FIONBIO,       FIONREAD,        TUNGETIFF,
+                                     TUNGETFEATURES, TUNSETOFFLOAD, TUNSETVNETHDRSZ, TUNSETVNETLE,
+                                     TUNSETVNETBE,   TUNSETSNDBUF,  TUNSETQUEUE};
+
+base::Result<FilterProgram> vmm_program(bool kvm) {
+  constexpr uint64_t kThread = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD;
+  constexpr uint64_t kNew = CLONE_NEWNS | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET |
+                            CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP;
+  constexpr uint64_t kRequestType = 0xff00;
+  constexpr uint64_t kKvmType = 0xae00;  // KVMIO of linux/kvm.h
+  TRY_AS(Context context, new_context(SCMP_ACT_KILL_PROCESS));
+  TRY(add_calls(context.get(), SCMP_ACT_ALLOW, seccomp_calls::vmm()));
+  TRY(add_calls(context.get(), SCMP_ACT_NOTIFY, seccomp_calls::vmm_start()));
+  // Its flags are in memory, where a filter can't look: libc goes back to clone(2).
+  TRY(add_calls(context.get(), SCMP_ACT_ERRNO(ENOSYS), {"clone3"}));
+  TRY(allow_with(context.get(), SCMP_SYS(clone),
+                 {scmp_arg_cmp{0, SCMP_CMP_MASKED_EQ, kThread | kNew, kThread}}));
+  for (uint64_t request : kVmmRequests)
+    TRY(allow_with(context.get(), SCMP_SYS(ioctl), {low32_is(1, request)}));
+  if (kvm)
+    TRY(allow_with(context.get(), SCMP_SYS(ioctl),
+                   {scmp_arg_cmp{1, SCMP_CMP_MASKED_EQ, kRequestType, kKvmType}}));
+  return export_program(context.get());
+}
+
 }  // namespace
 
 base::Result<FilterProgram> compile_filter(std::string_view profile) {
+  if (profile == "vmm" || profile == "vmm+kvm") return vmm_program(profile != "vmm");
   TRY_AS(Traits traits, traits_of(profile));
   TRY_AS(FilterProgram program, argument_rules(traits));
   TRY_AS(FilterProgram allow, allow_list(traits));

@@ -7,7 +7,11 @@
 // (newer kernels') with ENOSYS; foreign architectures are killed. Sources: seccomp(2),
 // seccomp_rule_add(3), Documentation/userspace-api/seccomp_filter.rst.
 //
-// Profiles: "app", "os", "job-net" (installing over the host's network: app without unix sockets);
+// "vmm" is different: an allow list of what QEMU calls while its guest runs, with the values of ioctl
+// listed too; start-only calls ask the filter's listener (seccomp_unotify(2)); any other call kills the
+// process. With "+kvm" behind it the requests of kvm are among the values.
+//
+// Profiles: "app", "os", "vmm", "job-net" (installing over the host's network: app without unix sockets);
 // with "+nesting" behind it the zone may make user namespaces.
 #pragma once
 
