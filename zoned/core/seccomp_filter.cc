@@ -57,6 +57,10 @@ base::Result<Context> new_context(uint32_t default_action) {
   // 2: a binary tree over call numbers instead of a list.
   if (int err = seccomp_attr_set(context.get(), SCMP_FLTATR_CTL_OPTIMIZE, 2); err != 0)
     return base::sys_error("seccomp optimize", -err);
+  // libseccomp's own choice would end one thread and let the others go on.
+  if (int err = seccomp_attr_set(context.get(), SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+      err != 0)
+    return base::sys_error("seccomp architecture", -err);
   return context;
 }
 

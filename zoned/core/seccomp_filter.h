@@ -2,10 +2,11 @@
 //
 // A filter is one program: a short list of arguments that are refused, then an allow list by call
 // number alone. Calls that the first part does not name are decided without a look at arguments, so
-// that the kernel's constant-action bitmap serves hot calls at native speed. Calls that are known and refused fail with EPERM
-// (sockets as on a kernel without that family or protocol), calls that the allow list does not know
-// (newer kernels') with ENOSYS; foreign architectures are killed. Sources: seccomp(2),
-// seccomp_rule_add(3), Documentation/userspace-api/seccomp_filter.rst.
+// that the kernel's constant-action bitmap serves hot calls at native speed. Calls that are known and
+// refused fail with EPERM (sockets as on a kernel without that family or protocol), calls that the
+// allow list does not know (newer kernels') with ENOSYS; a call by a foreign architecture's entry
+// kills the process. Sources: seccomp(2), seccomp_rule_add(3), seccomp_attr_set(3),
+// Documentation/userspace-api/seccomp_filter.rst.
 //
 // "vmm" is different: an allow list of what QEMU calls while its guest runs, with the values of ioctl
 // listed too; start-only calls ask the filter's listener (seccomp_unotify(2)); any other call kills the
