@@ -11,6 +11,7 @@
 #include "base/files.h"
 #include "base/strings.h"
 #include "labels/label.h"
+#include "vmzone/vm_folder.h"
 #include "zoned/core/plan_json.h"
 #include "zoned/core/spec_toml.h"
 #include "zoned/daemon/authorise.h"
@@ -206,6 +207,11 @@ Result<UniqueFd> Registry::zone_dir(const std::string& name, bool create) const 
   TRY(base::check_name("zone", name));
   if (create) return base::make_dirs(lib_zones_.get(), name, 0700);
   return base::open_at(lib_zones_.get(), name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+}
+
+Result<UniqueFd> Registry::vm_dir(const std::string& name) const {
+  TRY_AS(UniqueFd dir, zone_dir(name, false));
+  return base::open_at(dir.get(), vmzone::kVmFolder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 }
 
 Zone* Registry::find(std::string_view name) {

@@ -190,5 +190,17 @@ TEST_CASE("the default pool is always there, others last") {
   CHECK(world.load()->find_pool("p1") == nullptr);
 }
 
+TEST_CASE("the folder of a vm zone is there once it is installed") {
+  World world;
+  auto registry = world.load();
+  must(registry->create_zone("guest", "", false));
+  auto absent = registry->vm_dir("guest");
+  REQUIRE_FALSE(absent);
+  CHECK(absent.error().code == base::Code::kNotFound);
+  auto dir = must(registry->zone_dir("guest", true));
+  REQUIRE(mkdirat(dir.get(), "vm", 0700) == 0);
+  CHECK(registry->vm_dir("guest").ok());
+}
+
 }  // namespace
 }  // namespace zoned
