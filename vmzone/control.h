@@ -1,6 +1,6 @@
 // What is done with a running VM: small operations over Qmp. Each answers its callback exactly once
-// and never from inside, as Qmp::execute does; qmp must outlive nothing: when it is destroyed, the
-// callbacks are dropped. The errors are Qmp::execute's, with the operation as their context.
+// and never from inside, as Qmp::execute does; when qmp is destroyed first, the callback is dropped.
+// The errors are Qmp::execute's, with the operation as their context.
 //
 // Facts: QEMU 7.2, qapi/*.json.
 #pragma once
@@ -56,9 +56,10 @@ void quit(Qmp* qmp, OnDone on_done);
 
 // The largest picture taken: noise on 2560x1600.
 inline constexpr size_t kMaxPicture = 32 << 20;
-// The screen of the first display as PNG, in a sealed memfd. QEMU writes into another one, which
-// can't grow beyond kMaxPicture (kNoSpace), and only its bytes are copied: the picture no longer
-// changes. That it starts as a PNG is checked; the rest is the guest's, for the reader to distrust.
+// The screen of the first display as PNG, in a sealed memfd: a copy of what QEMU has written, which
+// no longer changes. That it starts as a PNG is checked (else kIo); the rest is the guest's, for the
+// reader to distrust. kNoSpace: larger than kMaxPicture. What a hostile QEMU writes meanwhile is
+// memory of its own zone.
 using OnPicture = std::function<void(base::Result<base::UniqueFd>)>;
 void screendump(Qmp* qmp, OnPicture on_picture);
 

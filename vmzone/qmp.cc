@@ -100,16 +100,14 @@ void Qmp::execute(std::string command, json arguments, OnAnswer on_answer, int f
 }
 
 void Qmp::after(milliseconds delay, std::function<void()> callback) {
-  loop_->after(delay, [this, alive = alive_, callback = std::move(callback)] {
-    if (*alive && state_ != State::kBroken) callback();
+  loop_->after(delay, [alive = alive_, callback = std::move(callback)] {
+    if (*alive) callback();
   });
 }
 
 void Qmp::answer_later(OnAnswer on_answer, base::Error error) {
-  loop_->after(milliseconds(0),
-               [alive = alive_, on_answer = std::move(on_answer), error = std::move(error)] {
-                 if (*alive) on_answer(error);
-               });
+  after(milliseconds(0),
+        [on_answer = std::move(on_answer), error = std::move(error)] { on_answer(error); });
 }
 
 // A request that has not begun leaves the queue too: a peer that reads nothing must not keep it.
@@ -132,7 +130,7 @@ void Qmp::flush() {
     if (!sent) {
       // May have been called by execute(), which answers nobody from inside.
       return after(milliseconds(0), [this, error = sent.error()]() mutable {
-        broken(std::move(error).context("QEMU's control socket"));
+        if (state_ != State::kBroken) broken(std::move(error).context("QEMU's control socket"));
       });
     }
     first.sent += *sent;
@@ -182,7 +180,7 @@ void Qmp::pause() {
   watch();
   after(kPause, [this] {
     paused_ = false;
-    watch();
+    if (state_ != State::kBroken) watch();
   });
 }
 
@@ -223,6 +221,7 @@ bool Qmp::take_event(const QmpEvent& event) {
 }
 
 void Qmp::tell_lost() {
+  if (state_ == State::kBroken) return;
   auto handlers = handlers_;
   handlers->on_lost(std::exchange(lost_, 0));
 }

@@ -68,7 +68,8 @@ class Qmp {
   void execute(std::string command, nlohmann::json arguments, OnAnswer on_answer, int fd = -1,
                std::chrono::milliseconds deadline = kQmpDeadline);
 
-  // Runs callback once, not before delay has passed; never when this is destroyed or broken first.
+  // Runs callback once, not before delay has passed, also when the connection is over by then; never
+  // when this is destroyed first. For what is done in steps.
   void after(std::chrono::milliseconds delay, std::function<void()> callback);
 
   bool ready() const { return state_ == State::kReady; }
