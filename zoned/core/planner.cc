@@ -171,6 +171,8 @@ base::Error no_command(const TreeFacts& tree, const std::string& command) {
 }
 
 Status add_exec(const PlanInputs& in, bool os, ZonePlan* plan) {
+  if (in.spec.brand != Brand::kNative)
+    return make_error(Code::kUnsupported, "a zone of brand vm can't be booted by this version");
   plan->exec.env = environment(in, os);
   if (os) {
     plan->exec.path = in.tree.init;

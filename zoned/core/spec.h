@@ -45,7 +45,7 @@ struct NetSpec {
   std::vector<std::string> publish;   // publish: "8080:80", as netns::Publish
   std::optional<uint64_t> bandwidth;  // bandwidth, bits/s each way
   std::optional<uint64_t> packets;    // packets, packets/s from the zone
-  std::string model;                  // model: the adapter that a guest sees; empty: the profile's
+  std::optional<std::string> model;   // model: the adapter that a guest sees; none: the profile's
   bool operator==(const NetSpec&) const = default;
 };
 
@@ -62,7 +62,8 @@ struct FirewallSpec {
 
 // [vm]: the machine of a vm zone. What is empty or absent is the profile's choice (vmzone/profiles.h).
 struct VmSpec {
-  std::string profile;         // profile = "linux" | "generic-bios" | "generic-uefi"; empty: by
+  std::optional<std::string>
+      profile;                 // profile = "linux" | "generic-bios" | "generic-uefi"; none: by
                                // what the zone was installed from
   uint32_t vcpus = 1;          // vcpus, 1..255
   uint64_t memory = 1 << 30;   // memory, bytes of the guest's RAM, 4M..1T
@@ -70,14 +71,14 @@ struct VmSpec {
   std::string command_line = "console=ttyS0";  // kernel-command-line
   std::string machine;                         // machine: "q35", "pc-i440fx-7.2"
   std::string cpu;                             // cpu: QEMU's model, with features: "Nehalem,-aes"
-  std::string bus;                             // bus = "ide" | "sata" | "scsi" | "virtio"
-  std::string video;              // video = "std" | "cirrus" | "vmware" | "virtio" | "none"
-  std::optional<bool> acpi;       // acpi
-  std::optional<bool> apic;       // apic
-  std::optional<bool> hpet;       // hpet
-  std::optional<bool> tablet;     // tablet: a USB pointer with absolute coordinates
-  std::string clock = "utc";      // clock = "utc" | "localtime"
-  std::vector<std::string> boot;  // boot: order of "disk", "cd", "net"
+  std::optional<std::string> bus;              // bus = "ide" | "sata" | "scsi" | "virtio"
+  std::optional<std::string> video;  // video = "std" | "cirrus" | "vmware" | "virtio" | "none"
+  std::optional<bool> acpi;          // acpi
+  std::optional<bool> apic;          // apic
+  std::optional<bool> hpet;          // hpet
+  std::optional<bool> tablet;        // tablet: a USB pointer with absolute coordinates
+  std::string clock = "utc";         // clock = "utc" | "localtime"
+  std::vector<std::string> boot;     // boot: order of "disk", "cd", "net"
   bool operator==(const VmSpec&) const = default;
 };
 
@@ -86,9 +87,9 @@ struct DiskSpec {
   std::string path;            // path: a file of the zone's disk folder, or absolute; a CD drive
                                // without one is empty
   std::string media = "disk";  // media = "disk" | "cd"
-  std::string bus;             // bus, as vm.bus; empty: vm.bus
-  std::string serial;          // serial; empty: made at install
-  bool read_only = false;      // read-only; a CD always is
+  std::optional<std::string> bus;  // bus, as vm.bus; none: vm.bus
+  std::string serial;              // serial; empty: made at install
+  bool read_only = false;          // read-only; a CD always is
   bool operator==(const DiskSpec&) const = default;
 };
 

@@ -126,6 +126,42 @@ base::Status check_ports(std::string_view text) {
   return {};
 }
 
+base::Status check_machine(std::string_view text) {
+  if (text.empty() || text == "pc" || text == "q35") return {};
+  for (std::string_view family : {"pc-i440fx-", "pc-q35-"}) {
+    if (!text.starts_with(family)) continue;
+    std::vector<std::string> version = base::split(text.substr(family.size()), '.');
+    bool good = version.size() == 2 || version.size() == 3;
+    for (const std::string& part : version) good = good && base::parse_uint(part, 0, 99).ok();
+    if (good) return {};
+  }
+  return invalid(text, "is not a machine type",
+                 "use pc, q35, or one with its version, such as pc-q35-7.2");
+}
+
+base::Status check_cpu_model(std::string_view text) {
+  if (text.empty()) return {};
+  bool good = consists_of(text, "._+=,-") && consists_of(text.substr(0, 1), "") && text != "help";
+  if (good) return {};
+  return invalid(text, "is not a processor model",
+                 "such as Nehalem, or with features: Nehalem,-aes,+vmx");
+}
+
+base::Status check_disk_path(std::string_view text) {
+  if (text.empty()) return {};
+  if (text.starts_with('/')) return check_inner_path(text);
+  bool good = text.find('/') == std::string_view::npos && text != "." && text != ".." &&
+              text.size() <= kMaxComponent && !has_control(text);
+  if (good) return {};
+  return invalid(text, "is neither an absolute path nor the name of a file",
+                 "write an absolute path, or the name of a file in the zone's disk folder");
+}
+
+base::Status check_serial(std::string_view text) {
+  if (consists_of(text, "-_.")) return {};
+  return invalid(text, "is not a serial number", "use letters, digits, '-', '_' and '.'");
+}
+
 base::Status check_env_name(std::string_view text) {
   bool good = !text.empty() && text.size() <= kMaxEnvName && consists_of(text, "_") &&
               !is_digit(text.front());

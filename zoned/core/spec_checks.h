@@ -34,6 +34,15 @@ base::Status check_prefix(std::string_view text);
 base::Status check_publish(std::string_view text);
 // "80,8000-8010", or empty.
 base::Status check_ports(std::string_view text);
+// A machine type of QEMU: "pc", "q35", or one with its version, such as "pc-q35-7.2"; or empty.
+base::Status check_machine(std::string_view text);
+// A processor model of QEMU with features after commas ("Nehalem,-aes,+vmx"), of letters, digits and
+// "._+=,-"; or empty.
+base::Status check_cpu_model(std::string_view text);
+// The name of a file, or an absolute path (check_inner_path); or empty.
+base::Status check_disk_path(std::string_view text);
+// Letters, digits, '-', '_' and '.'; or empty.
+base::Status check_serial(std::string_view text);
 // A variable's name: [A-Za-z_][A-Za-z0-9_]*, at most 255 bytes.
 base::Status check_env_name(std::string_view text);
 

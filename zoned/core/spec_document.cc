@@ -59,9 +59,6 @@ Status take_entry(Spec& spec, const ConfigDocument& document, const ConfigEntry&
   if (!value) return bad_value(document, entry, std::move(value).error());
   Status set = key.set(spec, match.ref, *value);
   if (set) return {};
-  // A brand that is unavailable is known: its message speaks for itself.
-  if (set.error().code == Code::kUnsupported)
-    return at_place(document, entry.value_place, std::move(set).error());
   return bad_value(document, entry, std::move(set).error());
 }
 
@@ -115,6 +112,44 @@ Status check_ports_differ(const ConfigDocument& document, const ZoneSpec& spec) 
   return {};
 }
 
+// Also a key that is given with its default: its writer expects an effect.
+Status check_brand(const ConfigDocument& document, const ZoneSpec& spec) {
+  for (const ConfigEntry& entry : document.entries) {
+    KeyMatch match = match_key<ZoneSpec>(entry.path);
+    if (match.kind != KeyMatch::Kind::kKey) continue;
+    std::optional<Brand> brand = keys_of<ZoneSpec>()[match.row].info.brand;
+    if (!brand || *brand == spec.brand) continue;
+    bool vm = spec.brand == Brand::kVm;
+    return at_place(document, entry.key_place,
+                    make_error(Code::kInvalid,
+                               "key " + quote(path_text(entry.path)) + ": zones of brand " +
+                                   (vm ? "vm" : "native") + " do not take it",
+                               vm ? "a guest is configured from inside; its machine by [vm], "
+                                    "[[disk]] and [[net]]"
+                                  : "it is for brand = \"vm\""));
+  }
+  return {};
+}
+
+// A disk has an image, and no two share one.
+Status check_disks(const ConfigDocument& document, const ZoneSpec& spec) {
+  for (size_t i = 0; i < spec.disk.size(); ++i) {
+    const DiskSpec& disk = spec.disk[i];
+    auto refuse = [&](const std::string& message, const std::string& hint) {
+      const ConfigEntry* entry = find_entry(document, {"disk", std::to_string(i)});
+      return at_place(document, entry != nullptr ? entry->value_place : ConfigPlace(),
+                      make_error(Code::kInvalid, message, hint));
+    };
+    if (disk.path.empty() && disk.media != "cd")
+      return refuse("table 'disk." + std::to_string(i) + "': key 'path' is missing",
+                    "only a CD drive may be empty");
+    for (size_t j = 0; j < i; ++j)
+      if (!disk.path.empty() && spec.disk[j].path == disk.path)
+        return refuse("two disks have the image " + quote(disk.path), "give each one of its own");
+  }
+  return {};
+}
+
 Status check_whole(const ConfigDocument& document, const ZoneSpec& spec) {
   size_t bytes = 0;
   for (const auto& [name, value] : spec.env) bytes += name.size() + value.size() + 2;
@@ -126,6 +161,8 @@ Status check_whole(const ConfigDocument& document, const ZoneSpec& spec) {
                                        " bytes, more than " + std::to_string(kMaxArgumentBytes)));
   }
   TRY(check_unique(document, spec.fs, &FsSpec::dir, "fs", "dir"));
+  TRY(check_brand(document, spec));
+  TRY(check_disks(document, spec));
   TRY(check_ports_differ(document, spec));
   return check_unique(document, spec.admin, &AdminSpec::user, "admin", "user");
 }

@@ -67,6 +67,7 @@ ConfigValue default_of(const Key<Spec>& key) {
     spec.admin.resize(1);
     spec.net.resize(1);
     spec.firewall.resize(1);
+    spec.disk.resize(1);
   }
   return key.get(spec, {});
 }

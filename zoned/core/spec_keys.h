@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -48,6 +49,7 @@ struct KeyInfo {
   bool live = false;      // a running zone takes it at once
   bool required = false;  // in each element of its list
   std::string_view description;
+  std::optional<Brand> brand = {};  // the only one whose zones take it; none: all do
 };
 
 // What stands for "N" and "NAME" of a row.

@@ -18,16 +18,17 @@ constexpr string_view kFsOptions[] = {"ro", "suid", "noexec"};
 constexpr string_view kDirections[] = {"in", "out"};
 constexpr string_view kActions[] = {"accept", "drop"};
 constexpr string_view kProtocols[] = {"any", "tcp", "udp", "icmp"};
+constexpr string_view kNicModels[] = {"virtio", "e1000", "e1000e", "rtl8139", "pcnet", "ne2k"};
+constexpr string_view kProfiles[] = {"linux", "generic-bios", "generic-uefi"};
+constexpr string_view kAccelerators[] = {"auto", "kvm", "tcg"};
+constexpr string_view kBuses[] = {"ide", "sata", "scsi", "virtio"};
+constexpr string_view kVideos[] = {"std", "cirrus", "vmware", "virtio", "none"};
+constexpr string_view kClocks[] = {"utc", "localtime"};
+constexpr string_view kBootOrder[] = {"disk", "cd", "net"};
+constexpr string_view kMedia[] = {"disk", "cd"};
 constexpr string_view kAuths[] = {"login", "manage", "clonefrom"};
 
 // --- rows with rules of their own --------------------------------------------------------------
-
-Status set_brand(ZoneSpec& spec, const KeyRef&, const ConfigValue& value) {
-  assign(spec.brand, value);
-  if (spec.brand == Brand::kNative) return {};
-  return make_error(Code::kUnsupported, "brand 'vm' is not available in this version",
-                    "use brand = \"native\"");
-}
 
 Status set_command(ZoneSpec& spec, const KeyRef&, const ConfigValue& value) {
   assign(spec.command, value);
@@ -87,11 +88,12 @@ constexpr double kMaxFiles = 2147483584;      // the most that fs.nr_open takes
 constexpr double kMaxPathBytes = 4095;
 constexpr double kMaxAddresses = 64;
 constexpr double kMaxPublished = 256;
-constexpr double kMaxText = 131071;  // MAX_ARG_STRLEN without its NUL
+constexpr double kMaxKernelLine = 2047;  // COMMAND_LINE_SIZE of x86 without its NUL
+constexpr double kMaxText = 131071;      // MAX_ARG_STRLEN without its NUL
 
 constexpr Key<ZoneSpec> kZoneKeys[] = {
-    {choice("brand", kBrands, kBoot, "Kind of the zone; only native is available."), set_brand,
-     [](const ZoneSpec& spec, const KeyRef&) { return read(spec.brand); }, nullptr},
+    field<&ZoneSpec::brand>(
+        choice("brand", kBrands, kBoot, "A container of this kernel, or a machine of its own.")),
     field<&ZoneSpec::label>(
         text("label", 1024, check_line, kBoot, "Security label; none is the host's default.")),
     field<&ZoneSpec::pool>(
@@ -100,23 +102,23 @@ constexpr Key<ZoneSpec> kZoneKeys[] = {
         boolean("autoboot", kLive, "Boot the zone when zoned starts with the host.")),
     field<&ZoneSpec::boot_priority>(number("boot-priority", KeyType::kInteger, 0, 1000, kLive,
                                            "Order of autoboot: lower boots first.")),
-    {texts("command", kMaxCommandElements, kBoot,
-           "Program of an app zone and its arguments; none runs the tree's init."),
+    {native(texts("command", kMaxCommandElements, kBoot,
+                  "Program of an app zone and its arguments; none runs the tree's init.")),
      set_command, [](const ZoneSpec& spec, const KeyRef&) { return read(spec.command); }, nullptr},
     field<&ZoneSpec::user>(
-        text("user", 32, check_zone_user, kBoot, "Who runs the command; none is root.")),
-    field<&ZoneSpec::workdir>(
-        text("workdir", kMaxPathBytes, check_path, kBoot, "Folder where the command starts.")),
+        native(text("user", 32, check_zone_user, kBoot, "Who runs the command; none is root."))),
+    field<&ZoneSpec::workdir>(native(
+        text("workdir", kMaxPathBytes, check_path, kBoot, "Folder where the command starts."))),
     field<&ZoneSpec::hostname>(
-        text("hostname", 64, check_hostname, kBoot, "Host name; none is the zone's name.")),
+        native(text("hostname", 64, check_hostname, kBoot, "Host name; none is the zone's name."))),
     field<&ZoneSpec::restart>(
         choice("restart", kRestarts, kLive, "Boot again when the zone ends by itself.")),
     field<&ZoneSpec::stop_timeout_ms>(number("stop-timeout", KeyType::kDuration, 0, 3600e3, kLive,
                                              "Time for a clean shutdown before a halt.")),
     field<&ZoneSpec::read_only_root>(
-        boolean("read-only-root", kBoot, "Mount the zone's tree read-only.")),
+        native(boolean("read-only-root", kBoot, "Mount the zone's tree read-only."))),
     field<&ZoneSpec::nesting>(
-        boolean("nesting", kBoot, "The zone may make user namespaces of its own.")),
+        native(boolean("nesting", kBoot, "The zone may make user namespaces of its own."))),
     field<&ZoneSpec::log_size>(number("log-size", KeyType::kSize, 4 * kK, 1024 * kM, kBoot,
                                       "Bytes kept in each of the two log files.")),
     field<&ZoneSpec::cpu_shares>(number("cpu-shares", KeyType::kInteger, 1, 65535, kLive,
@@ -125,8 +127,8 @@ constexpr Key<ZoneSpec> kZoneKeys[] = {
         "firewall-in", kActions, kBoot, "What becomes of packets to the zone that no rule names.")),
     field<&ZoneSpec::firewall_out>(choice("firewall-out", kActions, kBoot,
                                           "What becomes of packets from it that no rule names.")),
-    {text("env.NAME", kMaxText, nullptr, kBoot, "Environment variable of the command."), set_env,
-     get_env, env_refs},
+    {native(text("env.NAME", kMaxText, nullptr, kBoot, "Environment variable of the command.")),
+     set_env, get_env, env_refs},
     field<&ZoneSpec::capped_cpus>(
         number("capped-cpu.ncpus", KeyType::kNumber, 0.01, 8192, kLive, "Most CPU time, in CPUs.")),
     field<&ZoneSpec::dedicated_cpus>(
@@ -135,12 +137,13 @@ constexpr Key<ZoneSpec> kZoneKeys[] = {
                                              kMaxBytes, kLive, "Most physical memory.")),
     field<&ZoneSpec::memory_swap>(
         number("capped-memory.swap", KeyType::kSize, 0, kMaxBytes, kLive, "Most swap space.")),
-    field<&ZoneSpec::memory_locked>(number("capped-memory.locked", KeyType::kSize, 0, kMaxBytes,
-                                           kBoot, "Most locked memory of a process.")),
+    field<&ZoneSpec::memory_locked>(
+        native(number("capped-memory.locked", KeyType::kSize, 0, kMaxBytes, kBoot,
+                      "Most locked memory of a process."))),
     field<&ZoneSpec::processes>(number("limits.processes", KeyType::kInteger, 1, kMaxTasks, kLive,
                                        "Most processes and threads.")),
-    field<&ZoneSpec::open_files>(number("limits.open-files", KeyType::kInteger, 16, kMaxFiles,
-                                        kBoot, "Most open files of a process.")),
+    field<&ZoneSpec::open_files>(native(number("limits.open-files", KeyType::kInteger, 16,
+                                               kMaxFiles, kBoot, "Most open files of a process."))),
     field<&ZoneSpec::io_weight>(number("limits.io-weight", KeyType::kInteger, 1, 10000, kLive,
                                        "Weight of block input and output; the kernel's is 100.")),
     field<&ZoneSpec::io_read_bps>(number("limits.io-read", KeyType::kRate, 1, kMaxBytes, kLive,
@@ -172,6 +175,8 @@ constexpr Key<ZoneSpec> kZoneKeys[] = {
     item<&ZoneSpec::net, &NetSpec::packets>(number("net.N.packets", KeyType::kInteger, 1,
                                                    netns::kMaxPackets, kBoot,
                                                    "Most packets a second from the zone.")),
+    item<&ZoneSpec::net, &NetSpec::model>(
+        vm(choice("net.N.model", kNicModels, kBoot, "The adapter that the guest sees."))),
     item<&ZoneSpec::firewall, &FirewallSpec::direction>(
         required(choice("firewall.N.direction", kDirections, kBoot, "As the zone sees it."))),
     item<&ZoneSpec::firewall, &FirewallSpec::action>(
@@ -184,17 +189,58 @@ constexpr Key<ZoneSpec> kZoneKeys[] = {
         texts("firewall.N.from", kMaxAddresses, kBoot, "Sources; none is any.", check_prefix)),
     item<&ZoneSpec::firewall, &FirewallSpec::to>(
         texts("firewall.N.to", kMaxAddresses, kBoot, "Destinations; none is any.", check_prefix)),
-    item<&ZoneSpec::fs, &FsSpec::dir>(required(text("fs.N.dir", kMaxPathBytes, check_inner_path,
-                                                    kBoot, "Where the tree appears in the zone."))),
-    item<&ZoneSpec::fs, &FsSpec::special>(
-        required(text("fs.N.special", kMaxPathBytes, check_path, kBoot, "The tree on the host."))),
-    {choices("fs.N.options", 0, kFsOptions, kBoot,
-             "Read-only, setuid programs allowed, no programs."),
+    item<&ZoneSpec::fs, &FsSpec::dir>(
+        required(native(text("fs.N.dir", kMaxPathBytes, check_inner_path, kBoot,
+                             "Where the tree appears in the zone.")))),
+    item<&ZoneSpec::fs, &FsSpec::special>(required(
+        native(text("fs.N.special", kMaxPathBytes, check_path, kBoot, "The tree on the host.")))),
+    {native(choices("fs.N.options", 0, kFsOptions, kBoot,
+                    "Read-only, setuid programs allowed, no programs.")),
      set_fs_options, get_fs_options, indices<&ZoneSpec::fs>},
     item<&ZoneSpec::admin, &AdminSpec::user>(
         required(text("admin.N.user", 32, check_user, kLive, "A user of the host."))),
     item<&ZoneSpec::admin, &AdminSpec::auths>(
         required(choices("admin.N.auths", 1, kAuths, kLive, "What that user may do."))),
+    part<&ZoneSpec::vm, &VmSpec::profile>(vm(
+        choice("vm.profile", kProfiles, kBoot, "The kind of guest, which chooses the devices."))),
+    part<&ZoneSpec::vm, &VmSpec::vcpus>(
+        vm(number("vm.vcpus", KeyType::kInteger, 1, 255, kBoot, "Processors of the guest."))),
+    part<&ZoneSpec::vm, &VmSpec::memory>(
+        vm(number("vm.memory", KeyType::kSize, 4 * kM, kM* kM, kBoot, "Memory of the guest."))),
+    part<&ZoneSpec::vm, &VmSpec::accel>(
+        vm(choice("vm.accel", kAccelerators, kBoot, "What runs the guest's instructions."))),
+    part<&ZoneSpec::vm, &VmSpec::command_line>(
+        vm(text("vm.kernel-command-line", kMaxKernelLine, check_line, kBoot,
+                "Command line of a kernel: source."))),
+    part<&ZoneSpec::vm, &VmSpec::machine>(
+        vm(text("vm.machine", 32, check_machine, kBoot, "QEMU's machine type."))),
+    part<&ZoneSpec::vm, &VmSpec::cpu>(
+        vm(text("vm.cpu", 256, check_cpu_model, kBoot, "QEMU's model of the processors."))),
+    part<&ZoneSpec::vm, &VmSpec::bus>(
+        vm(choice("vm.bus", kBuses, kBoot, "How disks are attached."))),
+    part<&ZoneSpec::vm, &VmSpec::video>(
+        vm(choice("vm.video", kVideos, kBoot, "The display adapter."))),
+    part<&ZoneSpec::vm, &VmSpec::acpi>(vm(boolean("vm.acpi", kBoot, "The machine has ACPI."))),
+    part<&ZoneSpec::vm, &VmSpec::apic>(
+        vm(boolean("vm.apic", kBoot, "The processors have a local APIC."))),
+    part<&ZoneSpec::vm, &VmSpec::hpet>(
+        vm(boolean("vm.hpet", kBoot, "The machine has a high precision event timer."))),
+    part<&ZoneSpec::vm, &VmSpec::tablet>(
+        vm(boolean("vm.tablet", kBoot, "A USB pointer with absolute coordinates."))),
+    part<&ZoneSpec::vm, &VmSpec::clock>(
+        vm(choice("vm.clock", kClocks, kBoot, "What the guest's clock chip tells."))),
+    part<&ZoneSpec::vm, &VmSpec::boot>(
+        vm(choices("vm.boot", 0, kBootOrder, kBoot, "What the firmware boots from, in order."))),
+    item<&ZoneSpec::disk, &DiskSpec::path>(
+        vm(text("disk.N.path", kMaxPathBytes, check_disk_path, kBoot, "The image."))),
+    item<&ZoneSpec::disk, &DiskSpec::media>(
+        vm(choice("disk.N.media", kMedia, kBoot, "A disk, or a CD in its drive."))),
+    item<&ZoneSpec::disk, &DiskSpec::bus>(
+        vm(choice("disk.N.bus", kBuses, kBoot, "How it is attached; none is as vm.bus."))),
+    item<&ZoneSpec::disk, &DiskSpec::serial>(
+        vm(text("disk.N.serial", 20, check_serial, kBoot, "Serial number that the guest sees."))),
+    item<&ZoneSpec::disk, &DiskSpec::read_only>(
+        vm(boolean("disk.N.read-only", kBoot, "The guest can't write to it."))),
 };
 
 constexpr Key<PoolSpec> kPoolKeys[] = {

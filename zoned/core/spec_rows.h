@@ -100,6 +100,17 @@ std::vector<KeyRef> indices(const ZoneSpec& spec) {
   return refs;
 }
 
+// A row for a member of a member.
+template <auto Part, auto Member>
+constexpr Key<ZoneSpec> part(KeyInfo info) {
+  return {info,
+          [](ZoneSpec& spec, const KeyRef&, const ConfigValue& value) -> Status {
+            assign(spec.*Part.*Member, value);
+            return {};
+          },
+          [](const ZoneSpec& spec, const KeyRef&) { return read(spec.*Part.*Member); }, nullptr};
+}
+
 // A row for a member of a list's elements.
 template <auto List, auto Member>
 constexpr Key<ZoneSpec> item(KeyInfo info) {
@@ -148,4 +159,13 @@ constexpr KeyInfo required(KeyInfo info) {
   info.required = true;
   return info;
 }
+constexpr KeyInfo native(KeyInfo info) {
+  info.brand = Brand::kNative;
+  return info;
+}
+constexpr KeyInfo vm(KeyInfo info) {
+  info.brand = Brand::kVm;
+  return info;
+}
+
 }  // namespace core::rows

@@ -276,7 +276,10 @@ std::string type_text(const KeyInfo& info) {
 template <typename Spec>
 std::string summary_of(const Key<Spec>& key) {
   return type_text(key.info) + "; " + default_text(key.info, default_of(key)) + "; " +
-         (key.info.live ? "live" : "at boot");
+         (key.info.live ? "live" : "at boot") +
+         (!key.info.brand                     ? ""
+          : *key.info.brand == Brand::kNative ? "; native zones"
+                                              : "; vm zones");
 }
 
 template std::string summary_of(const Key<ZoneSpec>& key);

@@ -158,7 +158,8 @@ TEST_CASE("a refused assignment names its key") {
         "key 'cpu-shares': 'many' is not the TOML of one value");
   CHECK(refused("", {"cpu-share=1"}).hint == "did you mean 'cpu-shares'?");
   CHECK(refused("", {"cpu-shares"}).message == "'cpu-shares' is not KEY=VALUE");
-  CHECK(refused("", {"brand=vm"}).code == base::Code::kUnsupported);
+  CHECK(refused("nesting = true\n", {"brand=vm"}).message ==
+        "web.toml:1:1: key 'nesting': zones of brand vm do not take it");
   CHECK(refused("", {"command=/bin/sleep"}).hint == "write it as in [\"one\", \"two\"]");
   CHECK(refused("", {"pool=\"a"}).message == "key 'pool': '\"a' is not the TOML of one value");
   CHECK(refused("", {"command.0=\"x\""}).message == "unknown key 'command.0'");

@@ -160,18 +160,93 @@ TEST_CASE("an unknown key is named with its place and the nearest known key") {
 }
 
 TEST_CASE("keys of later versions are unknown") {
-  check_bad_start("[[disk]]\npath = \"a\"\n", "web.toml:1:3: unknown key 'disk'");
-  check_bad_start("[vm]\nvcpus = 1\n", "web.toml:1:2: unknown key 'vm'");
   check_bad_start("export = [\"/export\"]\n", "web.toml:1:1: unknown key 'export'");
 }
 
-TEST_CASE("the vm brand is refused as unavailable") {
-  auto spec = parse_zone("web", "brand = \"vm\"\n", "web.toml");
-  REQUIRE_FALSE(spec.ok());
-  CHECK(spec.error().code == base::Code::kUnsupported);
-  CHECK(spec.error().message == "web.toml:1:9: brand 'vm' is not available in this version");
-  CHECK(spec.error().hint == "use brand = \"native\"");
+TEST_CASE("a vm zone has a machine") {
+  auto spec = parse_zone("web", R"(brand = "vm"
+[capped-memory]
+physical = "3G"
+[[net]]
+network = "lan"
+model = "rtl8139"
+[vm]
+profile = "generic-bios"
+vcpus = 2
+memory = "2G"
+accel = "tcg"
+kernel-command-line = "root=/dev/vda, quiet"
+machine = "pc-i440fx-7.2"
+cpu = "Nehalem,-aes"
+bus = "scsi"
+video = "cirrus"
+acpi = false
+hpet = true
+clock = "localtime"
+boot = ["cd", "disk"]
+[[disk]]
+path = "win2003.qcow2"
+bus = "ide"
+serial = "QM00001"
+[[disk]]
+media = "cd"
+)",
+                         "web.toml");
+  REQUIRE(spec.ok());
+  CHECK(spec->brand == core::Brand::kVm);
+  CHECK(spec->net[0].model == "rtl8139");
+  CHECK(spec->vm.vcpus == 2);
+  CHECK(spec->vm.memory == uint64_t{2} << 30);
+  CHECK(spec->vm.acpi == false);
+  CHECK_FALSE(spec->vm.apic.has_value());
+  CHECK(spec->vm.boot == std::vector<std::string>{"cd", "disk"});
+  CHECK(spec->disk[0] == core::DiskSpec{"win2003.qcow2", "disk", "ide", "QM00001", false});
+  CHECK(spec->disk[1] == core::DiskSpec{"", "cd", std::nullopt, "", false});
   check_bad_start("brand = \"xen\"\n", "web.toml:1:9: key 'brand': 'xen' is not one of native, vm");
+}
+
+TEST_CASE("a key of the other brand is refused, even with its default") {
+  check_bad({"vm.vcpus = 1\n", "web.toml:1:4: key 'vm.vcpus': zones of brand native do not take it",
+             "it is for brand = \"vm\""});
+  check_bad_start("[[disk]]\npath = \"a\"\n",
+                  "web.toml:2:1: key 'disk.0.path': zones of brand native do not take it");
+  for (const char* line :
+       {"command = [\"/bin/true\"]", "user = \"root\"", "workdir = \"/\"", "hostname = \"web\"",
+        "nesting = false", "read-only-root = true", "env.A = \"b\"", "limits.open-files = 100",
+        "capped-memory.locked = \"1M\"", "fs = [{dir = \"/a\", special = \"/b\"}]"}) {
+    INFO(line);
+    CHECK(parse_zone("web", line, "web.toml").ok());
+    auto spec = parse_zone("web", std::string(line) + "\nbrand = \"vm\"\n", "web.toml");
+    REQUIRE_FALSE(spec.ok());
+    CHECK(spec.error().message.find(": zones of brand vm do not take it") != std::string::npos);
+  }
+}
+
+TEST_CASE("choices of a machine are checked") {
+  auto vm = [](const std::string& text) { return "brand = \"vm\"\n" + text; };
+  check_bad_start(vm("vm.vcpus = 256\n"), "web.toml:2:12: key 'vm.vcpus': 256 is out of range");
+  check_bad_start(vm("vm.memory = \"1M\"\n"),
+                  "web.toml:2:13: key 'vm.memory': '1M' is out of range");
+  check_bad_start(vm("vm.boot = [\"cd\", \"cd\"]\n"),
+                  "web.toml:2:11: key 'vm.boot': 'cd' is given twice");
+  for (const char* bad : {"xen", "pc-q35", "pc-q35-7", "pc-q35-7.x", "q35,accel=kvm"})
+    check_bad_start(vm("vm.machine = \"" + std::string(bad) + "\"\n"),
+                    "web.toml:2:14: key 'vm.machine': '" + std::string(bad) + "' is not a machine");
+  for (const char* bad : {"help", ",a", "-svm", "a b", "a%n"})
+    check_bad_start(vm("vm.cpu = \"" + std::string(bad) + "\"\n"),
+                    "web.toml:2:10: key 'vm.cpu': '" + std::string(bad) + "' is not a processor");
+  check_bad_start(vm("vm.kernel-command-line = \"a\\nb\"\n"),
+                  "web.toml:2:26: key 'vm.kernel-command-line': 'a\\nb' holds a control character");
+  check_bad_start(vm("[[disk]]\nserial = \"x\"\n"),
+                  "web.toml:2:1: table 'disk.0': key 'path' is missing");
+  check_bad_start(vm("[[disk]]\npath = \"../x\"\n"),
+                  "web.toml:3:8: key 'disk.0.path': '../x' is neither");
+  check_bad_start(vm("[[disk]]\npath = \"/a/../x\"\n"),
+                  "web.toml:3:8: key 'disk.0.path': '/a/../x' has");
+  check_bad_start(vm("[[disk]]\npath = \"x\"\nserial = \"a,b\"\n"),
+                  "web.toml:4:10: key 'disk.0.serial': 'a,b' is not a serial number");
+  check_bad_start(vm("[[disk]]\npath = \"x\"\n[[disk]]\npath = \"x\"\n"),
+                  "web.toml:4:1: two disks have the image 'x'");
 }
 
 TEST_CASE("values of a wrong type say what was expected and found") {

@@ -30,7 +30,8 @@ Change change_key(RandomSpec& random, core::ZoneSpec spec) {
   auto keys = core::keys_of<core::ZoneSpec>();
   for (;;) {
     const auto& key = keys[random.below(keys.size())];
-    if (key.info.name.find(".N") != std::string_view::npos) continue;
+    if (key.info.name.find(".N") != std::string_view::npos || key.info.name == "brand") continue;
+    if (!RandomSpec::takes(spec, key)) continue;
     core::KeyRef ref{0, "V" + std::to_string(random.below(12))};
     std::string name = core::path_text(core::path_of(key.info, ref));
     if (random.chance(30)) {
@@ -51,6 +52,13 @@ Change change_key(RandomSpec& random, core::ZoneSpec spec) {
         if (name == "limits.io-weight") spec.io_weight.reset();
         if (name == "limits.io-read") spec.io_read_bps.reset();
         if (name == "limits.io-write") spec.io_write_bps.reset();
+        if (name == "vm.acpi") spec.vm.acpi.reset();
+        if (name == "vm.apic") spec.vm.apic.reset();
+        if (name == "vm.hpet") spec.vm.hpet.reset();
+        if (name == "vm.profile") spec.vm.profile.reset();
+        if (name == "vm.bus") spec.vm.bus.reset();
+        if (name == "vm.video") spec.vm.video.reset();
+        if (name == "vm.tablet") spec.vm.tablet.reset();
       }
       return {name + "=", spec};
     }
@@ -129,7 +137,8 @@ TEST_CASE("edits of commented texts keep every comment line and say what was ask
     std::string text = RandomText(random, spec).write();
     std::vector<std::string> assignments;
     for (size_t i = 0, count = 1 + random.below(4); i < count; ++i) {
-      Change change = random.chance(70) ? change_key(random, spec) : change_fs(random, spec);
+      Change change = random.chance(70) || spec.brand == core::Brand::kVm ? change_key(random, spec)
+                                                                          : change_fs(random, spec);
       spec = change.expected;
       assignments.push_back(change.assignment);
     }

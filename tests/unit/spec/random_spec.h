@@ -23,16 +23,25 @@ class RandomSpec {
   core::ZoneSpec zone() {
     core::ZoneSpec spec;
     spec.name = "web";
+    spec.brand = chance(30) ? core::Brand::kVm : core::Brand::kNative;
     for (const core::Key<core::ZoneSpec>& key : core::keys_of<core::ZoneSpec>()) {
       if (!chance(40) || key.info.name.find(".N") != std::string_view::npos) continue;
+      if (key.info.name == "brand" || !takes(spec, key)) continue;
       size_t times = key.refs != nullptr ? below(4) : 1;
       for (size_t i = 0; i < times; ++i) put(spec, key, {0, "V" + std::to_string(below(9))});
     }
-    for (size_t i = 0, count = below(4); i < count; ++i) add_element(spec, "fs.N", i);
+    for (size_t i = 0, count = below(4); i < count; ++i) {
+      bool vm = spec.brand == core::Brand::kVm;
+      add_element(spec, vm ? "disk.N" : "fs.N", i);
+    }
     for (size_t i = 0, count = below(3); i < count; ++i) add_element(spec, "net.N", i);
     for (size_t i = 0, count = below(3); i < count; ++i) add_element(spec, "firewall.N", i);
     for (size_t i = 0, count = below(3); i < count; ++i) add_element(spec, "admin.N", i);
     return spec;
+  }
+
+  static bool takes(const core::ZoneSpec& spec, const core::Key<core::ZoneSpec>& key) {
+    return !key.info.brand || *key.info.brand == spec.brand;
   }
 
   // A valid value of the key's type, in the form that Key::set takes.
@@ -50,8 +59,7 @@ class RandomSpec {
       case KeyType::kNumber:
         return std::uniform_real_distribution<double>(info.min, info.max)(engine_);
       case KeyType::kChoice:
-        return info.name == "brand" ? "native"
-                                    : std::string(info.choices[below(info.choices.size())]);
+        return std::string(info.choices[below(info.choices.size())]);
       case KeyType::kChoices:
         return some_of(info);
       case KeyType::kText:
@@ -106,6 +114,10 @@ class RandomSpec {
   std::string text(std::string_view name, size_t unique) {
     std::string number = std::to_string(unique);
     if (name == "env.NAME") return hard_text();
+    if (name == "vm.machine") return "pc-q35-7." + number;
+    if (name == "vm.cpu") return "Nehalem,-aes,level=" + number;
+    if (name == "vm.kernel-command-line") return "root=/dev/vda, a=\"b\" " + number;
+    if (name == "disk.N.path") return (chance(50) ? "/a b/" : "") + ("disk " + number);
     if (name == "label") return "SECRET \"A\" '#' \xc3\xa4 " + number;
     if (name == "workdir" || name == "fs.N.dir" || name == "fs.N.special")
       return "/a b/" + std::string(chance(50) ? "#" : "\\'\"") + "/" + number;
@@ -126,7 +138,7 @@ class RandomSpec {
 
   void add_element(core::ZoneSpec& spec, std::string_view list, size_t index) {
     for (const core::Key<core::ZoneSpec>& key : core::keys_of<core::ZoneSpec>())
-      if (key.info.name.starts_with(list)) put(spec, key, {index, {}});
+      if (key.info.name.starts_with(list) && takes(spec, key)) put(spec, key, {index, {}});
   }
 
   std::mt19937 engine_;
@@ -143,9 +155,11 @@ class RandomText {
   std::string write() {
     comment();
     std::string tables;
-    for (const char* table : {"", "env", "capped-cpu", "dedicated-cpu", "capped-memory", "limits"})
+    for (const char* table :
+         {"", "env", "capped-cpu", "dedicated-cpu", "capped-memory", "limits", "vm"})
       write_table(table, tables);
     write_list("fs", spec_.fs.size(), tables);
+    write_list("disk", spec_.disk.size(), tables);
     write_list("net", spec_.net.size(), tables);
     write_list("firewall", spec_.firewall.size(), tables);
     write_list("admin", spec_.admin.size(), tables);
@@ -172,7 +186,8 @@ class RandomText {
           continue;
         core::ConfigValue value = key.get(spec_, ref);
         bool standard = value == core::default_of(key) && !key.info.required;
-        if (std::holds_alternative<std::monostate>(value) || (standard && random_.chance(80)))
+        if (std::holds_alternative<std::monostate>(value) || (standard && random_.chance(80)) ||
+            !RandomSpec::takes(spec_, key))
           continue;
         std::string name =
             random_.chance(20) ? core::string_text(path.back()) : core::key_text({path.back()});
