@@ -27,6 +27,13 @@ std::string digits(uint64_t value, size_t count) {
   return text;
 }
 
+constexpr size_t kLetterPlace = 7;
+
+std::string with_letter(std::string name, char letter) {
+  if (name.size() > kLetterPlace) name[kLetterPlace] = letter;
+  return name;
+}
+
 constexpr size_t kHashDigits = kMaxInterfaceName - 8;  // after "zabcdef" and the kind's letter
 
 }  // namespace
@@ -54,11 +61,14 @@ Mac Instance::mac(std::string_view zone, std::string_view port, std::string_view
   return mac;
 }
 
-std::string ifb_name(const std::string& host_name) {
-  std::string name = host_name;
-  constexpr size_t kKindLetter = 7;
-  if (name.size() > kKindLetter) name[kKindLetter] = 'i';
-  return name;
+std::string ifb_name(const std::string& host_name) { return with_letter(host_name, 'i'); }
+std::string segment_name(const std::string& host_name) { return with_letter(host_name, 's'); }
+std::string macvlan_name(const std::string& host_name) { return with_letter(host_name, 'm'); }
+
+std::string port_of_helper(const std::string& name) {
+  bool helper = name.size() > kLetterPlace &&
+                std::string_view("ism").find(name[kLetterPlace]) != std::string_view::npos;
+  return helper ? with_letter(name, 'p') : std::string();
 }
 
 base::Status check_interface_name(std::string_view name) {

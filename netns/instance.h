@@ -22,9 +22,10 @@ class Instance {
   const std::string& root() const { return root_; }
   // "zabcdef", 7 bytes: every interface of ours in the host's namespace starts with it.
   const std::string& prefix() const { return prefix_; }
-  // Prefixes of host ends of ports, of bridges that we made, and of shaping devices (ifb).
+  // Prefixes of host ends of ports, of bridges that we made, and of macvlans (device.h).
   std::string port_prefix() const { return prefix_ + "p"; }
   std::string bridge_prefix() const { return prefix_ + "b"; }
+  std::string macvlan_prefix() const { return prefix_ + "m"; }
   // The nftables tables' name, the same in each family: "zoned_abcdef".
   std::string table() const { return "zoned_" + prefix_.substr(1); }
 
@@ -43,8 +44,13 @@ class Instance {
   std::string prefix_;
 };
 
-// The shaping device of a port's host end (see shape.h): 15 bytes, same prefix.
+// What belongs to the port with this host end; 15 bytes, same prefix, another letter:
+// the shaping device (shape.h), the bridge of a segment and its macvlan (device.h).
 std::string ifb_name(const std::string& host_name);
+std::string segment_name(const std::string& host_name);
+std::string macvlan_name(const std::string& host_name);
+// The host end that such a name belongs to; empty for ports, bridges of networks and others.
+std::string port_of_helper(const std::string& name);
 // [a-zA-Z0-9_.-]{1,15}, not "." or "..": what the kernel takes and needs no quoting anywhere.
 base::Status check_interface_name(std::string_view name);
 

@@ -8,8 +8,9 @@
 //   2. The launcher, root of the initial user namespace, in the host's network namespace:
 //      make_port(host, port, netns_of_zone). The peer is born inside the zone, down.
 //   3. The zone dies; its namespace takes the peer along, and so the host's end.
-//   4. zoned applies remove_port() (ruleset.h) and, where a cap was set, remove_leftovers().
+//   4. zoned calls remove_port_links() and applies remove_port() (ruleset.h).
 // Kind tap: make_tap(host, port) in step 2; the link goes with the last copy of its descriptor.
+// Kind macvlan, and any port of a network of kind host-device: device.h.
 #pragma once
 
 #include <cstdint>
@@ -77,7 +78,7 @@ class Links {
   // up to its queue's length, until somebody reads. kUnsupported without /dev/net/tun.
   // https://docs.kernel.org/networking/tuntap.html
   base::Result<base::UniqueFd> create_tap(const PortPlan& port);
-  // The host's end: gateway addresses, the bridge, forwarding for this link, up, permanent neighbour
+  // The host's end: gateway addresses, the bridge (of kind host-device: made here), forwarding for this link, up, permanent neighbour
   // entries and routes for the zone's addresses.
   base::Status configure_host_end(const PortPlan& port);
   // After that the zone's end, by a socket inside the zone's namespace: addresses (no duplicate
@@ -121,6 +122,8 @@ base::Status make_port(Links& host, const PortPlan& port, int zone_netns);
 // end, as for veth. But who holds the descriptor may set the host end's MAC, carrier, queue and
 // persistence by ioctl(2): let a VMM make none of these calls.
 base::Result<base::UniqueFd> make_tap(Links& host, const PortPlan& port);
+// The host's end of a port and what belongs to it (caps, the macvlan's side): absent is success.
+base::Status remove_port_links(Links& host, const PortPlan& port);
 // Loopback up and the namespace-wide settings of a zone, for zones without ports too.
 base::Status prepare_zone(int zone_netns);
 
@@ -129,7 +132,7 @@ base::Status prepare_zone(int zone_netns);
 // below /proc/sys of the calling thread's namespace.
 base::Status forward_ipv6(const std::string& name);
 
-// Shaping devices (ifb) of this instance whose port is gone. Returns how many went.
+// What belonged to ports of this instance that are gone. Returns how many links went.
 base::Result<size_t> remove_leftovers(Links& host, const Instance& instance);
 
 }  // namespace netns

@@ -1,5 +1,7 @@
 #include "netns/netlink.h"
 
+#include <fcntl.h>
+#include <linux/if_link.h>
 #include <netlink/attr.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
@@ -9,6 +11,7 @@
 
 #include <cstring>
 
+#include "base/files.h"
 #include "base/strings.h"
 
 namespace netns {
@@ -178,6 +181,13 @@ Status dump(nl_sock* socket, Request& request, const std::function<void(const nl
     return one;
   }));
   return result;
+}
+
+bool ipv6_is_on() { return base::exists_at(AT_FDCWD, "/proc/sys/net/ipv6"); }
+
+Request& no_made_up_addresses(Request& request) {
+  if (!ipv6_is_on()) return request;
+  return request.nest(AF_INET6).u8(IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE).end();
 }
 
 Result<nl_sock*> open_route_socket() {

@@ -95,6 +95,11 @@ class Attributes {
 // The bytes after the netlink header: the family's own header first.
 const void* payload_of(const nlmsghdr* message);
 
+bool ipv6_is_on();
+// Into an open IFLA_AF_SPEC of a link: no address that the kernel makes up; all are decided in the
+// plan. Nothing where IPv6 is off.
+Request& no_made_up_addresses(Request& request);
+
 // A connected rtnetlink socket of the calling thread's network namespace.
 base::Result<nl_sock*> open_route_socket();
 void close_route_socket(nl_sock* socket);

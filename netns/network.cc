@@ -16,9 +16,10 @@ using base::Status;
 using nlohmann::json;
 
 constexpr std::string_view kKindNames[] = {"routed", "isolated", "nat", "bridge", "host-device"};
+constexpr std::string_view kModeNames[] = {"move", "macvlan"};
 const std::vector<std::string>& keys() {
-  static const std::vector<std::string> kKeys = {"kind", "subnet",  "bridge", "uplink",
-                                                 "vlan", "gateway", "peer",   "mtu"};
+  static const std::vector<std::string> kKeys = {"kind",   "subnet", "bridge",  "uplink", "vlan",
+                                                 "device", "mode",   "gateway", "peer",   "mtu"};
   return kKeys;
 }
 
@@ -28,6 +29,12 @@ base::Error unknown(const std::string& what, std::string_view word,
   return make_error(
       Code::kInvalid, "unknown " + what + " " + base::quoted(word),
       near.empty() ? "one of " + base::join(candidates, ", ") : "did you mean '" + near + "'?");
+}
+
+Result<DeviceMode> parse_mode(const std::string& text) {
+  for (size_t i = 0; i < std::size(kModeNames); ++i)
+    if (kModeNames[i] == text) return static_cast<DeviceMode>(i);
+  return unknown("mode", text, {std::begin(kModeNames), std::end(kModeNames)});
 }
 
 // One list key may come several times; the first occurrence empties the list.
@@ -80,6 +87,13 @@ class Settings {
       network_.bridge = value;
     } else if (key == "uplink") {
       network_.uplink = value;
+    } else if (key == "device") {
+      network_.device = value;
+    } else if (key == "mode") {
+      network_.mode = kDefault.mode;
+      if (!value.empty()) {
+        TRY_AS(network_.mode, parse_mode(value));
+      }
     } else if (key == "vlan") {
       TRY_AS(uint64_t vlan, value.empty() ? uint64_t{0} : base::parse_uint(value, 1, 4094));
       network_.vlan = static_cast<uint16_t>(vlan);
@@ -123,26 +137,7 @@ Status check_subnets(const Network& network) {
   return {};
 }
 
-Status check_bridge(const Network& network) {
-  if (network.kind != NetworkKind::kBridge) {
-    std::string kind(kind_name(network.kind));
-    for (auto [key, set] :
-         {std::pair("bridge", !network.bridge.empty()),
-          std::pair("uplink", !network.uplink.empty()), std::pair("vlan", network.vlan != 0),
-          std::pair("gateway", !network.gateways.empty())})
-      if (set)
-        return make_error(
-            Code::kInvalid, std::string(key) + ": a network of kind " + kind + " has none",
-            std::string(key) == "gateway" ? "the gateway is the host's end of each zone's own link"
-                                          : "set kind=bridge");
-    return {};
-  }
-  if (!network.bridge.empty()) TRY(check_interface_name(network.bridge));
-  if (!network.uplink.empty()) TRY(check_interface_name(network.uplink));
-  if (!network.bridge.empty() && !network.uplink.empty())
-    return make_error(Code::kInvalid, "uplink: the bridge '" + network.bridge + "' has its own",
-                      "leave out bridge= to have one made, or uplink=");
-  if (network.vlan > 4094) return make_error(Code::kInvalid, "vlan: not in 1..4094");
+Status check_gateways(const Network& network) {
   for (size_t i = 0; i < network.gateways.size(); ++i) {
     const Address& gateway = network.gateways[i];
     auto holds = [&](const Prefix& subnet) { return subnet.contains(gateway); };
@@ -158,22 +153,51 @@ Status check_bridge(const Network& network) {
   return {};
 }
 
+// Keys that only some kinds have.
+Status check_kind_keys(const Network& network) {
+  bool bridge = network.kind == NetworkKind::kBridge;
+  bool device = network.kind == NetworkKind::kHostDevice;
+  auto refuse = [&](const std::string& key, const std::string& hint) {
+    return make_error(
+        Code::kInvalid,
+        key + ": a network of kind " + std::string(kind_name(network.kind)) + " has none", hint);
+  };
+  for (auto [key, set] :
+       {std::pair("bridge", !network.bridge.empty()), std::pair("uplink", !network.uplink.empty()),
+        std::pair("vlan", network.vlan != 0)})
+    if (set && !bridge) return refuse(key, "set kind=bridge");
+  for (auto [key, set] : {std::pair("device", !network.device.empty()),
+                          std::pair("mode", network.mode != Network().mode)})
+    if (set && !device) return refuse(key, "set kind=host-device");
+  if (!network.gateways.empty() && !bridge && !device)
+    return refuse("gateway", "the gateway is the host's end of each zone's own link");
+  return {};
+}
+
+Status check_links(const Network& network) {
+  for (const std::string* name : {&network.bridge, &network.uplink, &network.device})
+    if (!name->empty()) TRY(check_interface_name(*name));
+  if (!network.bridge.empty() && !network.uplink.empty())
+    return make_error(Code::kInvalid, "uplink: the bridge '" + network.bridge + "' has its own",
+                      "leave out bridge= to have one made, or uplink=");
+  if (network.vlan > 4094) return make_error(Code::kInvalid, "vlan: not in 1..4094");
+  if (network.kind != NetworkKind::kHostDevice) return {};
+  if (network.device.empty())
+    return make_error(Code::kInvalid, "device: a network of kind host-device needs one",
+                      "set device=eth1: an interface of the host");
+  if (network.device == "lo")
+    return make_error(Code::kInvalid, "device: 'lo' is in every zone already");
+  return {};
+}
+
 }  // namespace
 
 std::string_view kind_name(NetworkKind kind) { return kKindNames[static_cast<size_t>(kind)]; }
 
 Result<NetworkKind> parse_kind(std::string_view text) {
-  std::vector<std::string> offered;
-  for (size_t i = 0; i < std::size(kKindNames); ++i) {
-    auto kind = static_cast<NetworkKind>(i);
-    if (kind == NetworkKind::kHostDevice) continue;
-    if (kKindNames[i] == text) return kind;
-    offered.emplace_back(kKindNames[i]);
-  }
-  if (text == kind_name(NetworkKind::kHostDevice))
-    return make_error(Code::kUnsupported, "networks of kind host-device are not there yet",
-                      "one of " + base::join(offered, ", "));
-  return unknown("kind", text, offered);
+  for (size_t i = 0; i < std::size(kKindNames); ++i)
+    if (kKindNames[i] == text) return static_cast<NetworkKind>(i);
+  return unknown("kind", text, {std::begin(kKindNames), std::end(kKindNames)});
 }
 
 Result<Network> parse_network(std::string_view name, const KeyValues& settings,
@@ -193,6 +217,9 @@ KeyValues settings_of(const Network& network) {
   if (!network.bridge.empty()) settings.emplace_back("bridge", network.bridge);
   if (!network.uplink.empty()) settings.emplace_back("uplink", network.uplink);
   if (network.vlan != 0) settings.emplace_back("vlan", std::to_string(network.vlan));
+  if (!network.device.empty()) settings.emplace_back("device", network.device);
+  if (network.mode != Network().mode)
+    settings.emplace_back("mode", kModeNames[static_cast<size_t>(network.mode)]);
   for (const Address& gateway : network.gateways) settings.emplace_back("gateway", gateway.text());
   for (const std::string& peer : network.peers) settings.emplace_back("peer", peer);
   if (network.mtu != kDefaultMtu) settings.emplace_back("mtu", std::to_string(network.mtu));
@@ -201,13 +228,13 @@ KeyValues settings_of(const Network& network) {
 
 Status check(const Network& network) {
   TRY(base::check_name("network", network.name));
-  if (network.kind == NetworkKind::kHostDevice)
-    return make_error(Code::kUnsupported, "kind: host-device is not there yet");
   if (network.mtu < kMinMtu || network.mtu > kMaxMtu)
     return make_error(Code::kInvalid, "mtu: " + std::to_string(network.mtu) + " is not in " +
                                           std::to_string(kMinMtu) + ".." + std::to_string(kMaxMtu));
   TRY(check_subnets(network));
-  TRY(check_bridge(network));
+  TRY(check_kind_keys(network));
+  TRY(check_links(network));
+  TRY(check_gateways(network));
   if (network.subnets.empty() && network.is_point_to_point())
     return make_error(
         Code::kInvalid,
@@ -246,9 +273,11 @@ Status check_among(const Network& network, const std::vector<Network>& others) {
                             (network.vlan == 0 ? "'" : "' vlan " + std::to_string(network.vlan)) +
                             " belongs to network '" + other.name + "'",
                         "set another vlan=");
-    if (!network.uplink.empty() && network.uplink == other.uplink)
-      return make_error(Code::kExists,
-                        "uplink: '" + network.uplink + "' belongs to network '" + other.name + "'");
+    for (auto [key, own] :
+         {std::pair("uplink", &network.uplink), std::pair("device", &network.device)})
+      if (!own->empty() && (*own == other.uplink || *own == other.device))
+        return make_error(Code::kExists, std::string(key) + ": '" + *own +
+                                             "' belongs to network '" + other.name + "'");
   }
   return {};
 }
@@ -285,7 +314,9 @@ Result<Network> network_from_json(const json& value) {
       }
     } else if ((key == "vlan" || key == "mtu") && item.is_number_unsigned()) {
       settings.emplace_back(key, std::to_string(item.get<uint64_t>()));
-    } else if ((key == "kind" || key == "bridge" || key == "uplink") && item.is_string()) {
+    } else if ((key == "kind" || key == "bridge" || key == "uplink" || key == "device" ||
+                key == "mode") &&
+               item.is_string()) {
       settings.emplace_back(key, item.get<std::string>());
     } else {
       return refuse("member " + base::quoted(key) + " is unknown or of the wrong type");

@@ -5,7 +5,8 @@
 // nat         yes                    gateway  out; in by publishing only   each zone on its own link:
 // isolated    yes                    no       no                           no bridge, no port limit
 // bridge      yes                    as the bridge is set up               a Linux bridge
-// host_device is reserved: moving an interface of the host into a zone.
+// host-device mode=macvlan: yes      no       as the segment of `device`   a macvlan (device.h)
+//             mode=move: the zone has the interface `device` itself, and nobody else does
 //
 // Zones of different networks do not reach each other, unless both networks name each other as
 // `peers` (kinds routed and nat); labels must be equal then too.
@@ -24,6 +25,7 @@
 namespace netns {
 
 enum class NetworkKind : uint8_t { kRouted, kIsolated, kNat, kBridge, kHostDevice };
+enum class DeviceMode : uint8_t { kMove, kMacvlan };
 std::string_view kind_name(NetworkKind kind);  // "routed", ..., "host-device"
 base::Result<NetworkKind> parse_kind(std::string_view text);
 
@@ -37,11 +39,14 @@ inline constexpr std::string_view kGateway6 = "fe80::1";
 struct Network {
   std::string name;  // base::check_name
   NetworkKind kind = NetworkKind::kRouted;
-  std::vector<Prefix> subnets;     // leases come from these; kind bridge may have none
-  std::string bridge;              // kind bridge: an existing bridge; empty: we make one
-  std::string uplink;              // kind bridge, our own bridge: an interface to attach
-  uint16_t vlan = 0;               // kind bridge: 1..4094; 0: untagged
-  std::vector<Address> gateways;   // kind bridge: at most one of each family, inside a subnet
+  std::vector<Prefix> subnets;          // leases come from these; bridge, host-device: may be none
+  std::string bridge;                   // kind bridge: an existing bridge; empty: we make one
+  std::string uplink;                   // kind bridge, our own bridge: an interface to attach
+  uint16_t vlan = 0;                    // kind bridge: 1..4094; 0: untagged
+  std::string device;                   // kind host-device: an interface of the host
+  DeviceMode mode = DeviceMode::kMove;  // kind host-device
+  // Kinds bridge and host-device: at most one of each family, inside a subnet.
+  std::vector<Address> gateways;
   std::vector<std::string> peers;  // names of networks, see above
   uint32_t mtu = kDefaultMtu;      // bytes
   bool operator==(const Network&) const = default;
@@ -53,8 +58,8 @@ struct Network {
 };
 
 using KeyValues = std::vector<std::pair<std::string, std::string>>;
-// Keys: kind, subnet (may come several times, or with commas), bridge, uplink, vlan, gateway, peer
-// (several or with commas), mtu. Applies them over `base` (for `set`): a list key replaces the
+// Keys: kind, subnet (may come several times, or with commas), bridge, uplink, vlan, device, mode
+// (move, macvlan), gateway, peer (several or with commas), mtu. Applies them over `base` (for `set`): a list key replaces the
 // list; an empty value restores the default. The result has passed check().
 base::Result<Network> parse_network(std::string_view name, const KeyValues& settings,
                                     const Network& base = {});
@@ -63,7 +68,8 @@ KeyValues settings_of(const Network& network);
 
 // One network by itself: exact errors with the key first ("subnet: ...").
 base::Status check(const Network& network);
-// Against the others: overlapping subnets (names both), the same bridge and VLAN. `others` may hold
+// Against the others: overlapping subnets (names both), the same bridge and VLAN, the same interface
+// of the host. `others` may hold
 // the network itself (same name), which is skipped.
 base::Status check_among(const Network& network, const std::vector<Network>& others);
 

@@ -35,7 +35,8 @@ Status set_name_and_mac(const PortRequest& request, const Instance& instance, Po
     if (!wanted) return std::move(wanted).error().context("mac");
     mac = *wanted;
   }
-  plan->mac = mac_text(mac);
+  bool own = plan->kind == PortKind::kDevice && request.mac.empty();
+  plan->mac = own ? "" : mac_text(mac);
   plan->host_mac = mac_text(instance.mac(request.zone, plan->name, "host"));
   return {};
 }
@@ -130,9 +131,9 @@ Status set_firewall(const PortRequest& request, const Network& network, PortPlan
   if (!network.is_point_to_point() && (request.firewall.active() || !request.publish.empty()))
     return make_error(Code::kUnsupported,
                       std::string(request.firewall.active() ? "firewall" : "publish") +
-                          ": network '" + network.name +
-                          "' is of kind bridge, whose packets do "
-                          "not pass the host's IP layer",
+                          ": network '" + network.name + "' is of kind " +
+                          std::string(kind_name(network.kind)) +
+                          ", whose packets do not pass the host's IP layer",
                       "use a network of kind routed or nat");
   for (size_t i = 0; i < request.firewall.rules.size(); ++i) {
     auto good = check(request.firewall.rules[i]);
@@ -157,7 +158,80 @@ Status set_firewall(const PortRequest& request, const Network& network, PortPlan
   return {};
 }
 
-constexpr std::string_view kKindNames[] = {"veth", "macvlan", "tap"};
+constexpr std::string_view kKindNames[] = {"veth", "macvlan", "tap", "device"};
+
+// An interface inside the zone is root's there: what is not relaxed by name would be missing in
+// silence.
+Status check_moved(const PortRequest& request, const Network& network) {
+  const std::string other_mode = "zone net set " + network.name + " mode=macvlan";
+  auto refuse = [&](const std::string& key, const std::string& hint) {
+    return make_error(Code::kUnsupported,
+                      key + ": network '" + network.name + "' moves interface '" + network.device +
+                          "' into the zone, where nothing can be enforced",
+                      hint);
+  };
+  if (request.kind == PortKind::kTap)
+    return make_error(
+        Code::kUnsupported,
+        "network '" + network.name + "' moves an interface, and a guest can have none",
+        "zone net set " + network.name + " mode=macvlan");
+  if (request.receive_bits != 0 || request.send_bits != 0) return refuse("bandwidth", other_mode);
+  if (request.packets != 0) return refuse("packets", other_mode);
+  if (request.label != 0) return refuse("label", other_mode);
+  std::vector<std::string> missing;
+  for (std::string_view name : kProtectionNames)
+    if (std::count(request.relax.begin(), request.relax.end(), name) == 0)
+      missing.emplace_back(name);
+  if (!missing.empty())
+    return refuse(base::join(missing, ", "), "name these in relax, or: " + other_mode);
+  return {};
+}
+
+// Zones on one interface reach each other below our rules: their labels must be equal.
+Status check_devices(const std::vector<NamedPort>& ports) {
+  std::map<std::string, const NamedPort*> devices;
+  for (const NamedPort& port : ports) {
+    if (port.plan->device.empty()) continue;
+    auto [place, first] = devices.try_emplace(port.plan->device, &port);
+    if (first) continue;
+    const NamedPort& other = *place->second;
+    std::string text = port.owner + ": interface '" + port.plan->device + "' ";
+    if (port.plan->kind == PortKind::kDevice || other.plan->kind == PortKind::kDevice)
+      return make_error(Code::kBusy, text + "belongs to " + other.owner);
+    if (port.plan->label != other.plan->label)
+      return make_error(Code::kDenied, text + "carries another label for " + other.owner);
+  }
+  return {};
+}
+
+Status set_kind(const PortRequest& request, const Network& network, PortPlan* plan) {
+  if (request.kind != PortKind::kVeth && request.kind != PortKind::kTap)
+    return invalid("kind: a port is asked for as veth or tap");
+  plan->kind = request.kind;
+  plan->network_kind = network.kind;
+  if (network.kind == NetworkKind::kBridge) {
+    plan->vlan = network.vlan;
+    plan->bridge = network.bridge;
+  }
+  if (network.kind != NetworkKind::kHostDevice) return {};
+  plan->device = network.device;
+  if (network.mode == DeviceMode::kMove) {
+    TRY(check_moved(request, network));
+    plan->kind = PortKind::kDevice;
+  } else if (request.kind == PortKind::kVeth) {
+    plan->kind = PortKind::kMacvlan;
+  }
+  return {};
+}
+
+void set_bridge(const Network& network, const Instance& instance, PortPlan* plan) {
+  if (plan->kind == PortKind::kDevice) return;
+  if (network.kind == NetworkKind::kHostDevice) {
+    plan->bridge = segment_name(plan->host_name);
+  } else if (network.kind == NetworkKind::kBridge && plan->bridge.empty()) {
+    plan->bridge = instance.bridge_name(network.name);
+  }
+}
 
 }  // namespace
 
@@ -189,19 +263,13 @@ std::vector<std::string> relaxed_names(const Protections& protections) {
 Result<PortPlan> plan_port(const PortRequest& request, const Network& network,
                            const Instance& instance,
                            const std::function<bool(const std::string&)>& taken) {
-  if (request.kind == PortKind::kMacvlan)
-    return make_error(Code::kUnsupported, "ports of kind macvlan are not there yet");
   PortPlan plan;
   plan.network = network.name;
-  plan.network_kind = network.kind;
-  plan.kind = request.kind;
   plan.label = request.label;
+  TRY(set_kind(request, network, &plan));
   TRY(set_name_and_mac(request, instance, &plan));
   plan.host_name = instance.port_name(request.zone, plan.name, taken);
-  if (network.kind == NetworkKind::kBridge) {
-    plan.bridge = network.bridge.empty() ? instance.bridge_name(network.name) : network.bridge;
-    plan.vlan = network.vlan;
-  }
+  set_bridge(network, instance, &plan);
   TRY(set_mtu(request, network, &plan));
   TRY(set_addresses(request, network, &plan));
   TRY(set_rates(request, &plan));
@@ -211,6 +279,7 @@ Result<PortPlan> plan_port(const PortRequest& request, const Network& network,
 }
 
 Status check_ports(const std::vector<NamedPort>& ports) {
+  TRY(check_devices(ports));
   std::map<std::tuple<std::string, std::string>, std::string> macs;
   std::map<Address, std::string> addresses;
   std::map<std::tuple<Protocol, uint16_t, Family>, std::vector<std::pair<Publish, std::string>>>
@@ -220,7 +289,7 @@ Status check_ports(const std::vector<NamedPort>& ports) {
       return make_error(Code::kExists, port.owner + ": " + what + " belongs to " + other);
     };
     auto [mac, new_mac] = macs.try_emplace({port.plan->network, port.plan->mac}, port.owner);
-    if (!new_mac) return used("mac " + port.plan->mac, mac->second);
+    if (!new_mac && !port.plan->mac.empty()) return used("mac " + port.plan->mac, mac->second);
     for (const Prefix& own : port.plan->addresses) {
       auto [address, new_address] = addresses.try_emplace(own.address, port.owner);
       if (!new_address) return used("address " + own.address.text(), address->second);

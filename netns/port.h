@@ -17,9 +17,12 @@
 
 namespace netns {
 
+// kMacvlan: a veth, bridged to a macvlan on an interface of the host (device.h).
 // kTap: the port's other end is a guest's, behind a descriptor (links.h, make_tap).
-enum class PortKind : uint8_t { kVeth, kMacvlan, kTap };
-std::string_view port_kind_name(PortKind kind);  // "veth", "macvlan", "tap"
+// kDevice: an interface of the host, moved into the zone (device.h). It has no host end: nothing is
+// enforced, and the fields below that describe one are empty.
+enum class PortKind : uint8_t { kVeth, kMacvlan, kTap, kDevice };
+std::string_view port_kind_name(PortKind kind);  // "veth", "macvlan", "tap", "device"
 inline constexpr uint32_t kMaxTapMtu = 65521;    // 65,535 less an Ethernet header
 
 struct Route {
@@ -49,14 +52,15 @@ std::vector<std::string> relaxed_names(const Protections& protections);
 struct PortPlan {
   std::string name;     // interface name inside the zone, 1..15 bytes (IFNAMSIZ - 1)
   std::string network;  // the network object it belongs to
-  std::string mac;      // "02:00:00:00:00:01"; the zone's end
+  std::string mac;      // "02:00:00:00:00:01"; the zone's end. kDevice: may be empty, its own
   uint32_t mtu = 0;     // bytes
 
   PortKind kind = PortKind::kVeth;
   NetworkKind network_kind = NetworkKind::kRouted;
   std::string host_name;  // interface name on the host's side (Instance::port_name)
   std::string host_mac;   // the host's end
-  std::string bridge;     // kind bridge: the host end is attached to it
+  std::string device;     // kind host-device: the interface of the host
+  std::string bridge;     // kinds bridge, host-device: the host end is attached to it
   uint16_t vlan = 0;      // kind bridge: 1..4094; 0: untagged
 
   std::vector<Prefix> addresses;       // of the zone's end; /32 and /128 on point-to-point links
@@ -77,11 +81,11 @@ struct PortPlan {
 // What the zone's configuration says of one port, with addresses leased already.
 struct PortRequest {
   std::string zone;
-  std::string name;  // empty: "net0"
-  PortKind kind = PortKind::kVeth;
-  std::string mac;                 // empty: derived from instance, zone and port
-  uint32_t mtu = 0;                // 0: the network's
-  std::vector<Address> addresses;  // leases in this network; at least one but for kind bridge
+  std::string name;                 // empty: "net0"
+  PortKind kind = PortKind::kVeth;  // kVeth or kTap; what the network makes of it is in the plan
+  std::string mac;                  // empty: derived from instance, zone and port
+  uint32_t mtu = 0;                 // 0: the network's
+  std::vector<Address> addresses;   // leases in this network; bridge, host-device: may be none
   std::vector<Route> routes;
   std::vector<Prefix> allowed;
   std::vector<std::string> relax;  // names of protections
@@ -100,13 +104,14 @@ inline constexpr uint64_t kMaxPackets = 1'000'000'000;  // per second
 // Pure. Refuses with the setting's name first: a name too long, an MTU above the network's or too
 // small for IPv6, an address outside of the network, a publication without an address of its
 // family, a firewall on a bridge (bridged packets do not pass the host's IP layer), a cap out of
-// range. `taken`: host names of other ports (see Instance::port_name).
+// range; of an interface that moves into the zone: all that can't be enforced there, unless it is
+// relaxed by name. `taken`: host names of other ports (see Instance::port_name).
 base::Result<PortPlan> plan_port(const PortRequest& request, const Network& network,
                                  const Instance& instance,
                                  const std::function<bool(const std::string&)>& taken = {});
 // Among the ports of one zone: the same name twice.
-// Among all ports: duplicate MAC in one network, duplicate address, clashing publications; names
-// both ("zone 'web' port 'net0'" is the caller's key).
+// Among all ports: duplicate MAC in one network, duplicate address, clashing publications, an
+// interface that is moved (kBusy) or shared by different labels; names both ("zone 'web' port 'net0'" is the caller's key).
 struct NamedPort {
   std::string owner;
   const PortPlan* plan = nullptr;

@@ -11,6 +11,7 @@
 #include <algorithm>
 
 #include "base/files.h"
+#include "netns/device.h"
 #include "netns/netlink.h"
 #include "netns/shape.h"
 
@@ -41,7 +42,6 @@ class End {
   }
   void up() { up(index_); }
 
-  // No address that the kernel makes up: all are decided in the plan.
   Request& settings() {
     ifinfomsg info = {};
     info.ifi_index = static_cast<int>(index_);
@@ -109,16 +109,10 @@ bool is_point_to_point(const PortPlan& port) {
   return port.network_kind != NetworkKind::kBridge && port.network_kind != NetworkKind::kHostDevice;
 }
 
-Request& no_made_up_addresses(Request& request) {
-  return request.nest(AF_INET6).u8(IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE).end();
-}
-
 bool has_ipv6(const PortPlan& port) {
   return std::any_of(port.addresses.begin(), port.addresses.end(),
                      [](const Prefix& own) { return own.address.is_v6(); });
 }
-
-bool ipv6_is_on() { return base::exists_at(AT_FDCWD, "/proc/sys/net/ipv6"); }
 
 // Published on the host's loopback, which is one of "every address" too.
 bool publishes_loopback(const PortPlan& port) {
@@ -149,10 +143,8 @@ Status make_tap_end(Links& host, const PortPlan& port) {
 // The error of a port that could not be made, after what is there of it was taken away.
 base::Error undone(Links& host, const PortPlan& port, base::Error error) {
   error = std::move(error).context("port '" + port.name + "'");
-  for (const std::string& name : {port.host_name, ifb_name(port.host_name)}) {
-    Status removed = host.remove(name);
-    if (!removed) error.message += "; " + removed.error().message;
-  }
+  Status removed = remove_port_links(host, port);
+  if (!removed) error.message += "; " + removed.error().message;
   return error;
 }
 
@@ -187,14 +179,16 @@ Status Links::configure_host_end(const PortPlan& port) {
   End end(link.index, port.host_name);
   bool forward = is_point_to_point(port);
   Request& settings = end.settings().nest(IFLA_AF_SPEC);
-  if (ipv6_is_on()) no_made_up_addresses(settings);
+  no_made_up_addresses(settings);
   if (forward) {
     settings.nest(AF_INET).nest(IFLA_INET_CONF).u32(IPV4_DEVCONF_FORWARDING, 1);
     settings.u32(IPV4_DEVCONF_ROUTE_LOCALNET, publishes_loopback(port) ? 1 : 0).end().end();
   }
   settings.end();
   for (const Prefix& own : port.host_addresses) end.address(own, RT_SCOPE_LINK);
+  if (port.network_kind == NetworkKind::kHostDevice) TRY(make_segment(*this, port));
   if (!forward) TRY(attach(port.host_name, port.bridge, port.vlan));
+  if (port.network_kind == NetworkKind::kHostDevice) TRY(direct_segment(*this, port));
   end.up();
   if (forward) {
     for (const Prefix& own : port.addresses) {
@@ -210,6 +204,9 @@ Status Links::configure_host_end(const PortPlan& port) {
 }
 
 Status make_port(Links& host, const PortPlan& port, int zone_netns) {
+  if (port.kind == PortKind::kDevice)
+    return make_error(Code::kUnsupported, "port '" + port.name + "': mode move is not there yet",
+                      "zone net set " + port.network + " mode=macvlan");
   TRY(host.create_veth(port, zone_netns));
   Status status = make_ends(host, port, zone_netns);
   if (status.ok()) return {};
@@ -221,6 +218,19 @@ Result<base::UniqueFd> make_tap(Links& host, const PortPlan& port) {
   Status status = make_tap_end(host, port);
   if (status.ok()) return tap;
   return undone(host, port, std::move(status).error());
+}
+
+Status remove_port_links(Links& host, const PortPlan& port) {
+  if (port.kind == PortKind::kDevice) return {};
+  std::vector<std::string> names = {port.host_name};
+  if (port.send_bits != 0) names.push_back(ifb_name(port.host_name));
+  if (port.network_kind == NetworkKind::kHostDevice)
+    for (const std::string& name : {macvlan_name(port.host_name), segment_name(port.host_name)})
+      names.push_back(name);
+  Status status;
+  for (const std::string& name : names)
+    if (Status removed = host.remove(name); !removed && status.ok()) status = std::move(removed);
+  return status;
 }
 
 Status prepare_zone(int zone_netns) {
@@ -244,13 +254,13 @@ Status forward_ipv6(const std::string& name) {
 Result<size_t> remove_leftovers(Links& host, const Instance& instance) {
   TRY_AS(auto links, host.list(instance.prefix()));
   size_t removed = 0;
-  for (const Link& device : links) {
-    if (device.kind != "ifb") continue;
-    bool used = std::any_of(links.begin(), links.end(), [&](const Link& port) {
-      return port.kind != "ifb" && ifb_name(port.name) == device.name;
-    });
+  for (const Link& helper : links) {
+    std::string owner = port_of_helper(helper.name);
+    if (owner.empty()) continue;
+    bool used = std::any_of(links.begin(), links.end(),
+                            [&](const Link& port) { return port.name == owner; });
     if (used) continue;
-    TRY(host.remove(device.name));
+    TRY(host.remove(helper.name));
     ++removed;
   }
   return removed;

@@ -34,7 +34,7 @@ std::string number(const uint8_t* bytes, size_t size) {
   return text;
 }
 
-bool is_bridged(const PortPlan& port) { return port.network_kind == NetworkKind::kBridge; }
+bool is_bridged(const PortPlan& port) { return !port.bridge.empty(); }
 
 class PortElements {
  public:
@@ -45,11 +45,13 @@ class PortElements {
         name_(quoted_name(port.host_name)) {}
 
   void collect() {
+    if (port_.kind == PortKind::kDevice) return;
     member("ports");
     member("entry", port_.packets == 0 ? " : goto from_port" : " : goto from_limited_port");
     sources();
     protections();
     place();
+    if (!port_.device.empty()) member("segment");
     if (!is_bridged(port_)) {
       arp();
       kind();
@@ -303,7 +305,7 @@ std::string whole_ruleset(const Instance& instance, const std::vector<Network>& 
   bool bridged = false;
   for (const Network& network : networks) {
     domains.insert({network.name, 0});
-    bridged = bridged || network.kind == NetworkKind::kBridge;
+    bridged = bridged || !network.is_point_to_point();
   }
   Elements elements;
   std::string chains;

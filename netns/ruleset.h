@@ -1,5 +1,5 @@
 // The instance's packet filter as nft(8) text. Pure. One table name (Instance::table()) in the
-// families inet, arp and, with a network of kind bridge, bridge. Rules are few and fixed; ports are
+// families inet, arp and, with a network of kind bridge or host-device, bridge. Rules are few and fixed; ports are
 // elements of sets keyed by interface name, so adding or removing one costs the same for 10 or
 // 10,000 ports. Only a port with a firewall has chains of its own.
 //
@@ -7,6 +7,7 @@
 // - A link named like a port of ours without elements: everything dropped, both directions.
 // - Protections on what a port sends, before any other treatment of the packet (priority -450).
 // - Zones of one network and label: yes. Different labels: never. Different networks: `peers` only.
+// - host-device: a port and its macvlan share a bridge that is closed to the host (device.h).
 // - isolated: neither host nor outside. nat: out with the host's address (masquerade); in only what
 //   is published. routed: both.
 // - The host from a zone: ping of the gateway and neighbour discovery; nothing else, but answers.

@@ -6,7 +6,7 @@
 namespace netns {
 namespace {
 
-// In the texts below $P is the prefix of our ports, $A the prefix of all our links, $T the table.
+// In the texts below $P is the prefix of our ports, $M of our macvlans, $A of all our links.
 std::string filled(std::string_view text, const Instance& instance) {
   std::string result;
   for (size_t i = 0; i < text.size(); ++i) {
@@ -16,8 +16,8 @@ std::string filled(std::string_view text, const Instance& instance) {
     }
     char what = text[++i];
     result += what == 'P'   ? instance.port_prefix()
-              : what == 'A' ? instance.prefix()
-                            : instance.table();
+              : what == 'M' ? instance.macvlan_prefix()
+                            : instance.prefix();
   }
   return result;
 }
@@ -216,9 +216,11 @@ constexpr std::string_view kArp = R"(
   }
 )";
 
+// What is on a segment (device.h) with the host's interface is no matter of the host's IP.
 // VLAN tags are refused like every other kind of frame: the VLAN of a port is the bridge's matter.
 constexpr std::string_view kBridge = R"(
   set restricted { type ifname; counter; }
+  set segment { type ifname; }
   chain from_arp {
     iifname . arp saddr ether != @mac_ok iifname @mac_nospoof drop
     arp saddr ip 0.0.0.0 return
@@ -245,6 +247,11 @@ constexpr std::string_view kBridge = R"(
   chain output {
     type filter hook output priority 0; policy accept;
     oifname "$P*" oifname != @ports counter name unknown drop
+  }
+  chain input {
+    type filter hook input priority 0; policy accept;
+    iifname @segment drop
+    iifname "$M*" drop
   }
 )";
 

@@ -56,6 +56,106 @@ TEST_CASE("zones of one network reach each other and their gateway over IPv4 and
   }
 }
 
+TEST_CASE("a macvlan port is on the interface's segment, with the host's own use of it untouched") {
+  World world;
+  auto segment = world.nic();
+  set_address(world.here(), "nic0", "10.1.255.2/16");
+  world.network("net", {{"kind", "host-device"},
+                        {"device", "nic0"},
+                        {"mode", "macvlan"},
+                        {"subnet", "10.1.0.0/16,fd00:1::/64"}});
+  Zone& a = world.zone("a", "net");
+  Zone& b = world.zone("b", "net");
+  for (const char* outside : {"10.1.255.1", "fd00:1::ffff"}) {
+    INFO(outside);
+    CHECK(ping(a.netns.get(), *Address::parse(outside)));
+  }
+  CHECK(ping(a.netns.get(), b.address4()));
+  CHECK(ping(a.netns.get(), b.address6()));
+  CHECK(ping(segment.get(), a.address4()));
+  CHECK(ping(segment.get(), *Address::parse("10.1.255.2")));
+  CHECK_FALSE(ping(a.netns.get(), *Address::parse("10.1.255.2")));
+  for (std::string_view name : netns::kCounterNames) CHECK(world.count(a, std::string(name)) == 0);
+
+  // The zone gets its own frames only.
+  Wire seen_by_b(b);
+  Wire lan(segment.get(), "eth0");
+  netns::Mac to_a = frames::mac_of(a.port.mac);
+  netns::Mac from = {2, 0xcc, 0, 0, 0, 1};
+  auto send = [&](const netns::Mac& to, const std::string& mark) {
+    lan.send(frames::ethernet(
+        to, from, frames::kIpv4,
+        frames::udp(*Address::parse("10.1.255.1"), a.address4(), 1000, 1000, mark)));
+  };
+  send(to_a, "for-a");
+  send(frames::mac_of(b.port.mac), "for-b");
+  CHECK_FALSE(seen_by_b.await("for-b").empty());
+  CHECK_FALSE(seen_by_b.seen("for-a"));
+
+  require(netns::remove_port_links(world.host(), a.port));
+  require(world.nft().apply(netns::remove_port(world.instance(), a.port)));
+  require(world.host().remove(b.port.host_name));
+  CHECK(*netns::remove_leftovers(world.host(), world.instance()) == 2);
+  CHECK(world.host().list(world.instance().prefix())->empty());
+  CHECK(ping(segment.get(), *Address::parse("10.1.255.2")));
+}
+
+TEST_CASE("a macvlan port's bridge is closed to the host") {
+  World world;
+  auto segment = world.nic();
+  set_address(world.here(), "nic0", "10.1.255.2/16");
+  world.network("net", {{"kind", "host-device"},
+                        {"device", "nic0"},
+                        {"mode", "macvlan"},
+                        {"subnet", "10.1.0.0/16"}});
+  Zone& a = world.zone("a", "net");
+  Wire wire(a);
+  Wire lan(segment.get(), "eth0");
+  const netns::Mac everybody = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+  const Address host = *Address::parse("10.1.255.2");
+  auto answered = [&](Wire& asker, const char* mac, const Address& own) {
+    netns::Mac sender = frames::mac_of(mac);
+    asker.send(
+        frames::ethernet(everybody, sender, frames::kArp, frames::arp(1, sender, own, host)));
+    std::string bridge = frames::bytes_of(frames::mac_of(a.port.host_mac));
+    return !asker
+                .await(frames::bytes_of(sender) + bridge + std::string("\x08\x06"),
+                       std::chrono::milliseconds(300))
+                .empty();
+  };
+  auto open = [&](const std::string& rule) {
+    require(world.nft().apply(rule + " bridge " + world.instance().table() + " " +
+                              (rule == "flush chain" ? "input" : "segment")));
+  };
+  CHECK_FALSE(answered(wire, a.port.mac.c_str(), a.address4()));
+  open("flush set");
+  CHECK(answered(wire, a.port.mac.c_str(), a.address4()));
+  const char* outside = "02:cc:00:00:00:01";
+  CHECK_FALSE(answered(lan, outside, *Address::parse("10.1.255.3")));
+  open("flush chain");
+  CHECK(answered(lan, outside, *Address::parse("10.1.255.4")));
+}
+
+TEST_CASE("an interface that is absent or a bridge's is told, and nothing is left") {
+  World world;
+  auto segment = world.nic();
+  for (const char* device : {"nic9", "nic0"}) {
+    std::string name = std::string("net-") + device;
+    world.network(name, {{"kind", "host-device"}, {"device", device}, {"mode", "macvlan"}});
+  }
+  auto refused = [&](const std::string& network) {
+    base::UniqueFd zone = world.fresh();
+    base::Status status = netns::make_port(world.host(), world.plan("a", network), zone.get());
+    REQUIRE_FALSE(status.ok());
+    CHECK(world.host().list(world.instance().prefix())->empty());
+    return status.error().message;
+  };
+  CHECK(refused("net-nic9") == "port 'net0': interface 'nic9' does not exist");
+  require(world.host().create_bridge("br0", 1500, false));
+  require(world.host().attach("nic0", "br0", 0));
+  CHECK(refused("net-nic0") == "port 'net0': interface 'nic0' belongs to a bridge or a bond");
+}
+
 TEST_CASE("a link that has a port's name but no elements is dropped in both directions") {
   for (const char* kind : {"routed", "bridge"}) {
     INFO(kind);

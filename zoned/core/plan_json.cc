@@ -42,7 +42,7 @@ struct Names<MountOp::Kind> {
 
 template <>
 struct Names<netns::PortKind> {
-  static constexpr std::array kNames = {"veth", "macvlan", "tap"};
+  static constexpr std::array kNames = {"veth", "macvlan", "tap", "device"};
 };
 template <>
 struct Names<netns::NetworkKind> {
@@ -137,7 +137,7 @@ template <typename V>
 void members(V& v, netns::PortPlan& x) {
   v("name", x.name), v("network", x.network), v("mac", x.mac), v("mtu", x.mtu);
   v("kind", x.kind), v("network_kind", x.network_kind), v("host_name", x.host_name);
-  v("host_mac", x.host_mac), v("bridge", x.bridge), v("vlan", x.vlan);
+  v("host_mac", x.host_mac), v("device", x.device), v("bridge", x.bridge), v("vlan", x.vlan);
   v("addresses", x.addresses), v("gateways", x.gateways), v("routes", x.routes);
   v("allowed", x.allowed), v("host_addresses", x.host_addresses);
   v("protections", x.protections), v("receive_bits", x.receive_bits);

@@ -132,12 +132,13 @@ Status Networks::set(const std::string& name, const netns::KeyValues& settings) 
   auto change = [&]() -> Status {
     TRY_AS(Network network, netns::parse_network(name, settings, it->second.network));
     TRY(netns::check_among(network, all()));
-    if (network.kind != it->second.network.kind)
+    const Network& now = it->second.network;
+    if (network.kind != now.kind || network.device != now.device || network.mode != now.mode)
       for (const auto& [zone, ports] : live_)
         for (const PortPlan& port : ports)
           if (port.network == name)
             return make_error(Code::kBusy, "zone " + base::quoted(zone) + " is connected to it",
-                              "shut its zones down to change the kind");
+                              "shut its zones down to change kind, device or mode");
     netns::LeaseTable leases(network);
     for (const auto& [address, holder] : it->second.leases.all())
       if (Status kept = leases.take(address, holder); !kept)

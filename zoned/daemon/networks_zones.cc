@@ -220,11 +220,8 @@ Status Networks::connect(const std::string& zone, const std::vector<PortPlan>& p
 Status Networks::disconnect(const std::string& zone) {
   auto it = live_.find(zone);
   if (it == live_.end()) return {};
-  // The namespace takes its links along, but not at once; and caps have a device of their own.
-  for (const PortPlan& port : it->second) {
-    TRY(kernel_->links.remove(port.host_name));
-    if (port.send_bits != 0) TRY(kernel_->links.remove(netns::ifb_name(port.host_name)));
-  }
+  // The namespace takes its links along, but not at once, and not what belongs to them here.
+  for (const PortPlan& port : it->second) TRY(netns::remove_port_links(kernel_->links, port));
   std::string text;
   for (const PortPlan& port : it->second) text += netns::remove_port(instance_, port);
   live_.erase(it);

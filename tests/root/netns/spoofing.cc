@@ -27,8 +27,13 @@ Address at(const char* text) { return *Address::parse(text); }
 
 class Arena {
  public:
-  Arena(const char* kind, PortKind port) : bridged_(std::string(kind) == "bridge") {
-    world.network("net", {{"kind", kind}, {"subnet", "10.1.0.0/16,fd00:1::/64"}});
+  Arena(const std::string& kind, PortKind port) : bridged_(kind != "routed") {
+    netns::KeyValues settings = {{"kind", kind}, {"subnet", "10.1.0.0/16,fd00:1::/64"}};
+    if (kind == "host-device") {
+      segment_ = world.nic();
+      settings.insert(settings.end(), {{"device", "nic0"}, {"mode", "macvlan"}});
+    }
+    world.network("net", settings);
     a = &world.zone("attacker", "net", [port](netns::PortRequest& r) { r.kind = port; });
     b = &world.zone("target", "net");
     from = std::make_unique<Wire>(*a);
@@ -57,6 +62,7 @@ class Arena {
   Mac next;
 
  private:
+  base::UniqueFd segment_;
   bool bridged_;
   int controls_ = 0;
 };
@@ -243,6 +249,11 @@ TEST_CASE("every protection stops its tricks in a routed network, and passes the
 TEST_CASE("every protection stops its tricks on a bridge, and passes them when relaxed") {
   try_all("bridge", common_tricks);
   try_all("bridge", bridge_tricks);
+}
+
+TEST_CASE("every protection stops its tricks on a macvlan, and passes them when relaxed") {
+  try_all("host-device", common_tricks);
+  try_all("host-device", bridge_tricks);
 }
 
 TEST_CASE("the host takes ARP of a zone's own address only, unless ip-nospoof is relaxed") {

@@ -214,11 +214,18 @@ UniqueFd World::fresh() {
   return fd;
 }
 
+namespace {
+
+void link_pair(int here, const std::string& name, int there) {
+  std::string path = "/proc/" + std::to_string(getpid()) + "/fd/" + std::to_string(there);
+  ip_command(here, {"link", "add", name, "type", "veth", "peer", "name", "eth0", "netns", path});
+}
+
+}  // namespace
+
 UniqueFd World::outside() {
   UniqueFd outside = fresh();
-  std::string there = "/proc/" + std::to_string(getpid()) + "/fd/" + std::to_string(outside.get());
-  ip_command(here_.get(),
-             {"link", "add", "up0", "type", "veth", "peer", "name", "eth0", "netns", there});
+  link_pair(here_.get(), "up0", outside.get());
   set_address(here_.get(), "up0", "192.0.2.1/24");
   set_address(here_.get(), "up0", "fd99::1/64");
   set_address(outside.get(), "eth0", "192.0.2.2/24");
@@ -228,6 +235,16 @@ UniqueFd World::outside() {
   require(host_->forward_ipv4("up0"));
   require(netns::forward_ipv6("up0"));
   return outside;
+}
+
+UniqueFd World::nic() {
+  UniqueFd segment = fresh();
+  link_pair(here_.get(), "nic0", segment.get());
+  set_address(segment.get(), "eth0", "10.1.255.1/16");
+  set_address(segment.get(), "eth0", "fd00:1::ffff/64");
+  require(host_->set_up("nic0", true));
+  require(host_->await_running("nic0"));
+  return segment;
 }
 
 uint64_t World::count(const Zone& zone, const std::string& counter) {

@@ -50,6 +50,9 @@ class World {
   void change(Zone& zone, const std::function<void(netns::PortPlan&)>& tweak);
   // A namespace behind a plain link to the host: 192.0.2.1 and fd99::1 here, .2 and ::2 there.
   base::UniqueFd outside();
+  // An interface of the host, "nic0", up, and a namespace with the other end, "eth0": 10.1.255.1 and
+  // fd00:1::ffff, both also the segment of networks of kind host-device.
+  base::UniqueFd nic();
   // An empty namespace.
   base::UniqueFd fresh();
   uint64_t count(const Zone& zone, const std::string& counter);

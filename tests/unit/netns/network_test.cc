@@ -90,8 +90,16 @@ TEST_CASE("errors of a network name the key and what is wrong") {
   CHECK(refused({{"kind", "isolated"}, {"subnet", "10.1.0.0/16"}, {"peer", "other"}}) ==
         "peer: a network of kind isolated has none");
   CHECK(refused({{"mtu", "1400"}, {"mtu", "1500"}}) == "mtu: given twice");
-  CHECK(refused({{"kind", "host-device"}}) ==
-        "kind: networks of kind host-device are not there yet");
+  CHECK(refused({{"kind", "host-device"}}) == "device: a network of kind host-device needs one");
+  CHECK(refused({{"kind", "host-device"}, {"device", "lo"}}) ==
+        "device: 'lo' is in every zone already");
+  CHECK(refused({{"kind", "host-device"}, {"device", "eth1"}, {"mode", "moved"}}, &hint) ==
+        "mode: unknown mode 'moved'");
+  CHECK(hint == "did you mean 'move'?");
+  CHECK(refused({{"kind", "host-device"}, {"device", "eth1"}, {"vlan", "7"}}) ==
+        "vlan: a network of kind host-device has none");
+  CHECK(refused({{"subnet", "10.1.0.0/16"}, {"device", "eth1"}}) ==
+        "device: a network of kind routed has none");
   CHECK_FALSE(netns::parse_network("Net!", {{"subnet", "10.1.0.0/16"}}).ok());
 }
 
@@ -110,6 +118,12 @@ TEST_CASE("networks may not overlap, nor share a bridge's VLAN or an uplink") {
   Network up = good("up", {{"kind", "bridge"}, {"uplink", "eth1"}});
   Network up2 = good("up2", {{"kind", "bridge"}, {"uplink", "eth1"}});
   CHECK_FALSE(netns::check_among(up2, {up}).ok());
+  Network taken = good("taken", {{"kind", "host-device"}, {"device", "eth1"}});
+  CHECK(netns::check_among(taken, {up}).error().message ==
+        "device: 'eth1' belongs to network 'up'");
+  Network also = good("also", {{"kind", "host-device"}, {"device", "eth1"}, {"mode", "macvlan"}});
+  CHECK(netns::check_among(also, {taken}).error().message ==
+        "device: 'eth1' belongs to network 'taken'");
 }
 
 TEST_CASE("JSON of a network with unknown members or wrong types is refused") {

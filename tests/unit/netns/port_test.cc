@@ -125,7 +125,7 @@ TEST_CASE("errors of a port name the setting") {
           r.firewall.rules = {{}, rule};
         }) == "firewall rule 2: ports: protocol any has none");
   CHECK(refused([](PortRequest& r) { r.kind = netns::PortKind::kMacvlan; }) ==
-        "ports of kind macvlan are not there yet");
+        "kind: a port is asked for as veth or tap");
 }
 
 TEST_CASE("a tap's port differs from a veth's in nothing but the kind, and in its largest MTU") {
@@ -140,6 +140,92 @@ TEST_CASE("a tap's port differs from a veth's in nothing but the kind, and in it
   auto refused = netns::plan_port(tap, large, instance());
   REQUIRE_FALSE(refused.ok());
   CHECK(refused.error().message == "mtu: 65535 is more than a tap takes, which is 65521");
+}
+
+namespace {
+
+Network device(const char* mode) {
+  auto parsed = netns::parse_network(
+      "nic", {{"kind", "host-device"}, {"device", "eth1"}, {"mode", mode}, {"mtu", "1400"}});
+  REQUIRE(parsed.ok());
+  return *parsed;
+}
+
+PortRequest all_relaxed() {
+  PortRequest result;
+  result.zone = "web";
+  result.relax.assign(std::begin(netns::kProtectionNames), std::end(netns::kProtectionNames));
+  return result;
+}
+
+}  // namespace
+
+TEST_CASE("a macvlan port is bridged to the interface by links of its own, and so is a tap") {
+  for (auto [asked, made] : {std::pair(netns::PortKind::kVeth, netns::PortKind::kMacvlan),
+                             {netns::PortKind::kTap, netns::PortKind::kTap}}) {
+    PortRequest plain;
+    plain.zone = "web";
+    plain.kind = asked;
+    PortPlan plan = planned(plain, device("macvlan"));
+    CHECK(plan.kind == made);
+    CHECK(plan.device == "eth1");
+    CHECK(plan.bridge == netns::segment_name(plan.host_name));
+    CHECK(plan.protections == netns::Protections());
+    CHECK(netns::port_of_helper(plan.bridge) == plan.host_name);
+    CHECK(netns::port_of_helper(netns::macvlan_name(plan.host_name)) == plan.host_name);
+    CHECK(netns::port_of_helper(plan.host_name).empty());
+    CHECK(netns::port_of_helper(instance().bridge_name("nic")).empty());
+  }
+}
+
+TEST_CASE("an interface moves only into a zone whose configuration gives up all that is enforced") {
+  auto plan = planned(all_relaxed(), device("move"));
+  CHECK(plan.kind == netns::PortKind::kDevice);
+  CHECK(plan.device == "eth1");
+  CHECK(plan.mac.empty());
+  CHECK(plan.bridge.empty());
+  auto refused = [](const std::function<void(PortRequest&)>& tweak) {
+    PortRequest bad = all_relaxed();
+    tweak(bad);
+    auto refusal = netns::plan_port(bad, device("move"), instance());
+    REQUIRE_FALSE(refusal.ok());
+    return refusal.error();
+  };
+  base::Error silent = refused([](PortRequest& r) { r.relax = {"ra-guard", "mac-nospoof"}; });
+  CHECK(silent.message ==
+        "ip-nospoof, dhcp-nospoof, restricted: network 'nic' moves interface 'eth1' into the zone, "
+        "where nothing can be enforced");
+  CHECK(silent.hint == "name these in relax, or: zone net set nic mode=macvlan");
+  for (size_t i = 0; i < std::size(netns::kProtectionNames); ++i)
+    CHECK(refused([i](PortRequest& r) {
+            r.relax[i] = r.relax[i == 0 ? 1 : 0];
+          }).message.starts_with(netns::kProtectionNames[i]));
+  CHECK(refused([](PortRequest& r) { r.send_bits = 8000; }).message.starts_with("bandwidth: "));
+  CHECK(refused([](PortRequest& r) { r.packets = 10; }).message.starts_with("packets: "));
+  CHECK(refused([](PortRequest& r) { r.label = 1; }).message.starts_with("label: "));
+  CHECK(refused([](PortRequest& r) { r.kind = netns::PortKind::kTap; }).code ==
+        base::Code::kUnsupported);
+  CHECK(refused([](PortRequest& r) {
+          r.firewall.in = netns::Action::kDrop;
+        }).message.starts_with("firewall: network 'nic' is of kind host-device"));
+}
+
+TEST_CASE("an interface is moved into one zone at a time, and never shared by two labels") {
+  PortRequest second = all_relaxed();
+  second.zone = "db";
+  PortPlan a = planned(all_relaxed(), device("move"));
+  PortPlan b = planned(second, device("move"));
+  auto status = netns::check_ports({{"zone 'web' port 'net0'", &a}, {"zone 'db' port 'net0'", &b}});
+  REQUIRE_FALSE(status.ok());
+  CHECK(status.error().code == base::Code::kBusy);
+  CHECK(status.error().message ==
+        "zone 'db' port 'net0': interface 'eth1' belongs to zone 'web' port 'net0'");
+  a = planned(all_relaxed(), device("macvlan"));
+  b = planned(second, device("macvlan"));
+  CHECK(netns::check_ports({{"a", &a}, {"b", &b}}).ok());
+  b.label = 1;
+  CHECK(netns::check_ports({{"a", &a}, {"b", &b}}).error().message ==
+        "b: interface 'eth1' carries another label for a");
 }
 
 TEST_CASE("an allowed address inside another one is left out: sets take no nested intervals") {
