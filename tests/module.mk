@@ -20,7 +20,7 @@ $(eval $(call unit_test,labels,labels base))
 $(eval $(call unit_test,resource,resource base))
 $(eval $(call unit_test,netns,netns base,-lnftables -lnl-3))
 $(eval $(call unit_test,daemon,daemon core netns resource labels api base,-lseccomp -lsystemd -lutil -lnftables -lnl-3))
-$(eval $(call unit_test,vmzone,vmzone core netns base))
+$(eval $(call unit_test,vmzone,vmzone core netns resource labels base,-lseccomp -lnl-3))
 $(eval $(call root_test,cgroup,resource))
 $(eval $(call root_test,netns,netns,-lnftables -lnl-3 -pthread))
 include tests/fuzz/module.mk

@@ -25,6 +25,7 @@ enum class Accelerator { kTcg, kKvm };
 inline constexpr const char* kQemuPath = "/usr/bin/qemu-system-x86_64";
 inline constexpr const char* kKernelPath = "/vm/kernel";
 inline constexpr const char* kInitrdPath = "/vm/initrd";
+inline constexpr const char* kUefiCodePath = "/usr/share/OVMF/OVMF_CODE_4M.fd";
 
 struct MachineDisk {
   std::string id;    // device id and descriptor: "disk0" (its unit), "cd0" (in order)
@@ -70,7 +71,7 @@ struct Machine {
   bool paravirtual = false;
   bool localtime = false;
   Video video = Video::kNone;
-  std::string scsi;
+  std::string scsi;  // QEMU's name of the controller of Bus::kScsi
   std::vector<MachineDisk> disks;
   std::vector<MachineNic> nics;
   bool operator==(const Machine&) const = default;
@@ -82,6 +83,9 @@ struct Machine {
 base::Result<Machine> machine_of(const core::ZoneSpec& spec, const Hardware& hardware,
                                  Accelerator accelerator, std::string_view label);
 
+// The most that TCG keeps of translated code, bytes.
+inline constexpr uint64_t kTranslationCache = 256 << 20;
+
 // Guest memory and what QEMU itself takes at most, bytes (measured: docs/performance.md).
 uint64_t memory_needed(const Machine& machine);
 
@@ -90,7 +94,8 @@ uint64_t memory_needed(const Machine& machine);
 // and each NIC (a tap with IFF_VNET_HDR) by id.
 std::vector<core::KeptFd> descriptors_of(const Machine& machine);
 
-// argv, beginning with kQemuPath.
+// argv, beginning with kQemuPath. Pure; in command_line.cc. Texts of people go into JSON, into an argument
+// of their own, or have their commas doubled: none can become an option.
 std::vector<std::string> command_line(const Machine& machine);
 
 }  // namespace vmzone

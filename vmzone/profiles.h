@@ -19,8 +19,7 @@ struct Profile {
   Chipset chipset;
   Firmware firmware;
   std::string_view cpu;   // QEMU's model, with its version: it never changes under a guest
-  Bus bus;                // of disks
-  Bus cd_bus;             // of CDs where `bus` is virtio, which has none
+  Bus bus;                // of disks; of CDs too, but for virtio
   std::string_view scsi;  // the controller that Bus::kScsi means
   NicModel nic;
   Video video;
