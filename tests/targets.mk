@@ -1,6 +1,6 @@
 # Targets that run tests and checks. Programs are built by a second make, since the first may just
 # have installed the compiler.
-$(eval $(call unit_test,harness,harness base))
+$(eval $(call unit_test,harness,harness base,-lpng))
 
 JOBS ?= $(shell nproc)
 build_now = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
