@@ -1,0 +1,73 @@
+// An instance of zoned on a host of its own: a network namespace that the test made. Nothing of the
+// machine's network is touched.
+#pragma once
+
+#include <fcntl.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/files.h"
+#include "base/unique_fd.h"
+#include "tests/harness/shell.h"
+
+namespace networks {
+
+// The calling thread is in a network namespace of its own for the object's life.
+class OwnNetwork {
+ public:
+  OwnNetwork() : before_(open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC)) {
+    REQUIRE(before_);
+    REQUIRE(unshare(CLONE_NEWNET) == 0);
+  }
+  ~OwnNetwork() { CHECK(setns(before_.get(), CLONE_NEWNET) == 0); }
+  OwnNetwork(const OwnNetwork&) = delete;
+  OwnNetwork& operator=(const OwnNetwork&) = delete;
+
+ private:
+  base::UniqueFd before_;
+};
+
+class World {
+ public:
+  World() {
+    box_.emplace(harness::Sandbox::Start::kNow);
+    box_->busybox_tree();
+    harness::shell_ok(*box_, "ip link set lo up");
+  }
+  harness::Sandbox& box() { return *box_; }
+  std::string ok(const std::vector<std::string>& args) { return box_->zone_ok(args); }
+  base::Output zone(const std::vector<std::string>& args) { return box_->zone(args); }
+  // An os zone (busybox init): its root may do anything to its own network stack.
+  void boot(const std::string& name, const std::vector<std::string>& settings) {
+    std::vector<std::string> args = {"create", name, "--from", "dir:" + box_->root() + "/tree"};
+    for (const std::string& setting : settings) args.insert(args.end(), {"--set", setting});
+    args.push_back("--boot");
+    ok(args);
+  }
+  nlohmann::json port_of(const std::string& zone, size_t index = 0) {
+    nlohmann::json ports = nlohmann::json::parse(ok({"net", "ports", zone, "--json"}));
+    REQUIRE(ports.size() > index);
+    return ports[index];
+  }
+  std::string address_of(const std::string& zone) { return port_of(zone)["addresses"][0]; }
+  uint64_t refused(const std::string& zone, const std::string& counter) {
+    return port_of(zone)["refused"].value(counter, uint64_t{0});
+  }
+  bool reaches(const std::string& from, const std::string& address) {
+    return zone({"exec", from, "--", "/bin/ping", "-c", "1", "-W", "1", address}).status == 0;
+  }
+  std::string tables() { return harness::shell_ok(*box_, "nft list tables"); }
+  // Links of the host's side but loopback.
+  std::string links() { return harness::shell_ok(*box_, "ip -br link | grep -v ^lo || true"); }
+
+ private:
+  OwnNetwork network_;  // outlives the instance
+  std::optional<harness::Sandbox> box_;
+};
+
+}  // namespace networks
