@@ -61,7 +61,8 @@ struct Network {
 using KeyValues = std::vector<std::pair<std::string, std::string>>;
 // Keys: kind, subnet (may come several times, or with commas), bridge, uplink, vlan, device, mode
 // (move, macvlan), gateway, peer, dns (these three as subnet), mtu. Applies them over `base` (for
-// `set`): a list key replaces the list; an empty value restores the default. The result has passed check().
+// `set`): a list key replaces the list; an empty value restores the default. The result has passed
+// check().
 base::Result<Network> parse_network(std::string_view name, const KeyValues& settings,
                                     const Network& base = {});
 // The inverse: what is not at its default, in the order above. parse_network() of it is equal.
