@@ -155,9 +155,10 @@ Status Links::create_veth(const PortPlan& port, int zone_netns) {
       .end();
   Status status = send_one(socket_, std::move(request));
   if (!status && status.error().code == Code::kExists)
-    return make_error(Code::kExists, find(port.host_name).ok()
-                                         ? "link '" + port.host_name + "' exists already"
-                                         : "the zone has a link '" + port.name + "' already");
+    return find(port.host_name).ok()
+               ? make_error(Code::kExists, "link '" + port.host_name + "' exists already")
+               : make_error(Code::kExists, "the zone has a link '" + port.name + "' already",
+                            "give the port another name");
   return status;
 }
 

@@ -267,6 +267,7 @@ Result<PortPlan> plan_port(const PortRequest& request, const Network& network,
   plan.network = network.name;
   plan.label = request.label;
   TRY(set_kind(request, network, &plan));
+  plan.metric = request.metric;
   TRY(set_name_and_mac(request, instance, &plan));
   plan.host_name = instance.port_name(request.zone, plan.name, taken);
   set_bridge(network, instance, &plan);

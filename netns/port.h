@@ -66,6 +66,7 @@ struct PortPlan {
   std::vector<Prefix> addresses;       // of the zone's end; /32 and /128 on point-to-point links
   std::vector<Address> gateways;       // of the zone: default routes, at most one of each family
   std::vector<Route> routes;           // more routes inside the zone
+  uint32_t metric = 0;                 // of the default routes: the lowest of a zone's ports leads
   std::vector<Prefix> allowed;         // further sources, for ip_nospoof; the addresses always are
   std::vector<Prefix> host_addresses;  // of the host's end: the gateway's
   Protections protections;
@@ -87,6 +88,7 @@ struct PortRequest {
   uint32_t mtu = 0;                 // 0: the network's
   std::vector<Address> addresses;   // leases in this network; bridge, host-device: may be none
   std::vector<Route> routes;
+  uint32_t metric = 0;
   std::vector<Prefix> allowed;
   std::vector<std::string> relax;  // names of protections
   uint64_t receive_bits = 0;

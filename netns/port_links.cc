@@ -79,7 +79,7 @@ class End {
         .put(NDA_LLADDR, mac.data(), mac.size());
   }
 
-  void route(const Prefix& to, const Address& via, bool onlink) {
+  void route(const Prefix& to, const Address& via, bool onlink, uint32_t metric = 0) {
     rtmsg info = {};
     info.rtm_family = family_of(to.address);
     info.rtm_dst_len = static_cast<uint8_t>(to.length);
@@ -93,6 +93,9 @@ class End {
     if (to.length != 0) request.address(RTA_DST, to.address);
     if (via.valid()) request.address(RTA_GATEWAY, via);
     request.u32(RTA_OIF, index_);
+    // What is left out is 0 for IPv4, 1024 for IPv6.
+    constexpr uint32_t kUsual6 = 1024;
+    if (metric != 0) request.u32(RTA_PRIORITY, to.address.is_v4() ? metric : kUsual6 + metric);
   }
 
   Status send(Links& links) { return send_all(links.socket(), requests_); }
@@ -167,7 +170,7 @@ Status Links::configure_zone_end(const PortPlan& port) {
   for (const Address& gateway : port.gateways) {
     if (is_point_to_point(port)) end.neighbour(gateway, host_mac);
     Address any = gateway.masked(0);
-    end.route({any, 0}, gateway, is_point_to_point(port));
+    end.route({any, 0}, gateway, is_point_to_point(port), port.metric);
   }
   for (const Route& route : port.routes) end.route(route.to, route.via, is_point_to_point(port));
   return end.send(*this);
@@ -207,7 +210,8 @@ Status make_port(Links& host, const PortPlan& port, int zone_netns) {
   if (port.kind == PortKind::kDevice)
     return make_error(Code::kUnsupported, "port '" + port.name + "': mode move is not there yet",
                       "zone net set " + port.network + " mode=macvlan");
-  TRY(host.create_veth(port, zone_netns));
+  Status created = host.create_veth(port, zone_netns);
+  if (!created) return std::move(created).error().context("port '" + port.name + "'");
   Status status = make_ends(host, port, zone_netns);
   if (status.ok()) return {};
   return undone(host, port, std::move(status).error());

@@ -162,12 +162,6 @@ class PortElements {
   std::string name_;
 };
 
-Elements elements_of(const PortPlan& port) {
-  Elements elements;
-  PortElements(port, &elements).collect();
-  return elements;
-}
-
 std::string elements_text(const Instance& instance, const char* verb, const Elements& elements) {
   bool with_data = std::string_view(verb) == "add";
   std::string text;
@@ -261,13 +255,25 @@ std::string firewall_chains(const Instance& instance, const PortPlan& port) {
 }
 
 std::string no_firewall_chains(const Instance& instance, const PortPlan& port) {
-  if (!port.firewall.active()) return {};
   std::string text;
   for (const char* prefix : {" i_", " o_"}) {
     std::string chain = "inet " + instance.table() + prefix + port.host_name + "\n";
     text += "flush chain " + chain + "delete chain " + chain;
   }
   return text;
+}
+
+Firewall firewall_of(const std::vector<PortPlan>& ports, const PortPlan& port) {
+  auto twin = std::find_if(ports.begin(), ports.end(), [&](const PortPlan& other) {
+    return other.host_name == port.host_name;
+  });
+  return twin == ports.end() ? Firewall() : twin->firewall;
+}
+
+Elements elements_of(const std::vector<PortPlan>& ports) {
+  Elements elements;
+  for (const PortPlan& port : ports) PortElements(port, &elements).collect();
+  return elements;
 }
 
 // Entries of `a` that `b` lacks or has with other data.
@@ -321,22 +327,25 @@ std::string whole_ruleset(const Instance& instance, const std::vector<Network>& 
 }
 
 std::string add_port(const Instance& instance, const PortPlan& port) {
-  return firewall_chains(instance, port) + elements_text(instance, "add", elements_of(port));
+  return change_ports(instance, {}, {port});
 }
 
 std::string remove_port(const Instance& instance, const PortPlan& port) {
-  return elements_text(instance, "delete", elements_of(port)) + no_firewall_chains(instance, port);
+  return change_ports(instance, {port}, {});
 }
 
-std::string change_port(const Instance& instance, const PortPlan& before, const PortPlan& after) {
+std::string change_ports(const Instance& instance, const std::vector<PortPlan>& before,
+                         const std::vector<PortPlan>& after) {
   Elements old_elements = elements_of(before);
   Elements new_elements = elements_of(after);
   std::string text;
-  if (before.firewall != after.firewall) text += firewall_chains(instance, after);
+  for (const PortPlan& port : after)
+    if (firewall_of(before, port) != port.firewall) text += firewall_chains(instance, port);
   text += elements_text(instance, "delete", difference(old_elements, new_elements));
   text += elements_text(instance, "add", difference(new_elements, old_elements));
-  if (before.firewall.active() && !after.firewall.active())
-    text += no_firewall_chains(instance, before);
+  for (const PortPlan& port : before)
+    if (port.firewall.active() && !firewall_of(after, port).active())
+      text += no_firewall_chains(instance, port);
   return text;
 }
 

@@ -35,12 +35,15 @@ std::string whole_ruleset(const Instance& instance, const std::vector<Network>& 
 // Deletes the tables; nothing there is success.
 std::string no_ruleset(const Instance& instance);
 
-// One port in, out, or changed (counters of unchanged protections go on). The network must be in
+// One port in or out, or those of a zone changed (counters of unchanged protections go on). The network must be in
 // the tables. Removing what is not there fails (kNotFound) and changes nothing; fall back to
 // whole_ruleset().
 std::string add_port(const Instance& instance, const PortPlan& port);
 std::string remove_port(const Instance& instance, const PortPlan& port);
-std::string change_port(const Instance& instance, const PortPlan& before, const PortPlan& after);
+// All ports of a zone at once, so that what one gives up another may take; a port is known by its
+// host name.
+std::string change_ports(const Instance& instance, const std::vector<PortPlan>& before,
+                         const std::vector<PortPlan>& after);
 
 // A new network, or one whose peers or kind changed, needs whole_ruleset(); so does a new label.
 

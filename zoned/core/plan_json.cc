@@ -139,6 +139,7 @@ void members(V& v, netns::PortPlan& x) {
   v("kind", x.kind), v("network_kind", x.network_kind), v("host_name", x.host_name);
   v("host_mac", x.host_mac), v("device", x.device), v("bridge", x.bridge), v("vlan", x.vlan);
   v("addresses", x.addresses), v("gateways", x.gateways), v("routes", x.routes);
+  v("metric", x.metric);
   v("allowed", x.allowed), v("host_addresses", x.host_addresses);
   v("protections", x.protections), v("receive_bits", x.receive_bits);
   v("send_bits", x.send_bits), v("packets", x.packets), v("label", x.label);

@@ -276,7 +276,7 @@ TEST_CASE("the host takes ARP of a zone's own address only, unless ip-nospoof is
   auto before = arena.a->port;
   auto after = before;
   after.protections.ip_nospoof = false;
-  require(arena.world.nft().apply(netns::change_port(arena.world.instance(), before, after)));
+  require(arena.world.nft().apply(netns::change_ports(arena.world.instance(), {before}, {after})));
   CHECK(ask(forged));
   require(arena.world.nft().apply(netns::remove_port(arena.world.instance(), after)));
   CHECK_FALSE(ask(arena.a->address4()));

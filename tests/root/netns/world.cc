@@ -197,7 +197,7 @@ Zone& World::zone(const std::string& name, const std::string& network,
 void World::change(Zone& zone, const std::function<void(netns::PortPlan&)>& tweak) {
   netns::PortPlan after = zone.port;
   tweak(after);
-  require(nft_->apply(netns::change_port(instance_, zone.port, after)));
+  require(nft_->apply(netns::change_ports(instance_, {zone.port}, {after})));
   zone.port = after;
 }
 

@@ -101,7 +101,7 @@ TEST_CASE("a relaxed protection is exactly one set that the port is not in") {
       if (name == "restricted" && family == "inet") continue;  // only IP and ARP get that far
       PortPlan loose = port(net, "a", "10.1.0.2",
                             [&](PortRequest& request) { request.relax = {std::string(name)}; });
-      std::string change = netns::change_port(instance(), strict, loose);
+      std::string change = netns::change_ports(instance(), {strict}, {loose});
       CHECK(lines(change, "add ").empty());
       CHECK(lines(change, "delete ")
                 .count("element " + family + " " + instance().table() + " " +
@@ -139,7 +139,7 @@ TEST_CASE("removing a port deletes the keys that adding it put in") {
 TEST_CASE("a change without a difference is no transaction") {
   Network web = network("web", {{"subnet", "10.1.0.0/16"}});
   PortPlan plan = port(web, "a", "10.1.0.2");
-  CHECK(netns::change_port(instance(), plan, plan).empty());
+  CHECK(netns::change_ports(instance(), {plan}, {plan}).empty());
 }
 
 TEST_CASE("peers must name each other, and labels keep domains apart") {
@@ -226,7 +226,7 @@ TEST_CASE("firewall rules become these") {
                       "goto deny_from\n"));
   PortPlan open = plan;
   open.firewall = {};
-  std::string change = netns::change_port(instance(), plan, open);
+  std::string change = netns::change_ports(instance(), {plan}, {open});
   CHECK(has(change, "delete element inet " + instance().table() + " firewall_in"));
   CHECK(lines(change, "delete chain ").size() == 2);
 }
