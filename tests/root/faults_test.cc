@@ -1,4 +1,4 @@
-// Every fault point (zoned/daemon/fault.h) of boot, halt, install and delete, as a kill and as an
+// Every fault point (zoned/daemon/fault.h) of boot, halt, install, delete and set, as a kill and as an
 // error: the old or the new state, nothing left, and the verb works the next time. The programs are
 // those of a build with fault points.
 #include <algorithm>
@@ -9,6 +9,7 @@
 #include "base/strings.h"
 #include "tests/harness/rounds.h"
 #include "tests/harness/sandbox.h"
+#include "tests/root/networks/world.h"
 #include "tests/root/trial/trial.h"
 
 using harness::Sandbox;
@@ -33,6 +34,10 @@ const std::vector<Verb>& verbs() {
       {"install", "configured", "installed", {"install", kZone, "--from"}},  // + source
       {"uninstall", "installed", "configured", {"uninstall", kZone}},
       {"delete", "installed", "absent", {"delete", kZone}},
+      {"set",
+       "running",
+       "running",
+       {"set", kZone, "net.0.bandwidth=20M", "net.1.network=lan", "net.1.name=other"}},
   };
   return all;
 }
@@ -52,6 +57,24 @@ class Bench {
   Bench() : box_(Sandbox::Start::kLater), tree_(trial::small_tree(box_)) {}
 
   Sandbox& box() { return box_; }
+  // What the configuration names is what runs, of which the kernel knows, and nothing else.
+  void check_ports() {
+    auto words = [](const std::string& text, const std::string& word) {
+      size_t count = 0;
+      for (size_t at = 0; (at = text.find(word, at)) != std::string::npos; ++at) ++count;
+      return count;
+    };
+    auto ports = nlohmann::json::parse(box_.zone_ok({"net", "ports", kZone, "--json"}));
+    std::string config = box_.zone_ok({"export", kZone});
+    std::string links = box_.zone_ok({"exec", kZone, "--", "/bin/busybox", "ls", "/sys/class/net"});
+    INFO(config << links << ports.dump(1));
+    CHECK(words(config, "[[net]]") == ports.size());
+    CHECK(words(links, "first") == 1);
+    CHECK(words(links, "other") == ports.size() - 1);
+    auto queues = base::run_program({"tc", "qdisc", "show"});
+    REQUIRE(queues.ok());
+    CHECK(words(queues->out, "rate 20Mbit") == 2 * words(config, "20M"));
+  }
 
   std::vector<std::string> points() {
     auto listed = base::run_program({box_.program("zoned"), "--list-fault-points"});
@@ -64,6 +87,7 @@ class Bench {
   // An instance without zones, its daemon without a fault.
   void begin() {
     box_.start();
+    box_.zone_ok({"net", "create", "lan", "subnet=10.1.2.0/24"});
     // What a first boot makes and what stays: keepers, the pool's cgroups.
     trial::make_zone(box_, kZone, tree_, {R"(command=["/bin/sleep","1000"])"});
     box_.zone_ok({"delete", "-F", kZone});
@@ -72,6 +96,7 @@ class Bench {
   // Brings the zone to where the verb starts, then restarts the daemon with the fault (or without).
   void prepare(const Verb& verb, const std::string& fault) {
     box_.zone_ok({"create", kZone, "--set", R"(command=["/bin/sleep","1000"])"});
+    if (verb.name == "set") box_.zone_ok({"set", kZone, "net.0.network=lan", "net.0.name=first"});
     if (verb.before != "configured") box_.zone_ok({"install", kZone, "--from", "dir:" + tree_});
     if (verb.before == "running") box_.zone_ok({"boot", kZone});
     REQUIRE(trial::state_of(box_, kZone) == verb.before);
@@ -109,6 +134,7 @@ class Bench {
   }
 
  private:
+  networks::OwnNetwork network_;
   Sandbox box_;
   std::string tree_;
   std::vector<std::string> empty_;
@@ -146,6 +172,7 @@ TEST_CASE("zoned killed at any step of a verb leaves the old or the new state an
       CHECK(old_or_new(verb, state));
       trial::check_recovery_is_quiet(bench.box());
       CHECK(trial::state_of(bench.box(), kZone) == state);
+      if (verb.name == "set") bench.check_ports();
       bench.finish(verb);
     }
   }
@@ -180,6 +207,7 @@ TEST_CASE(
       harness::eventually(
           [&] { return old_or_new(verb, state = trial::state_of(bench.box(), kZone)); });
       CHECK(old_or_new(verb, state));
+      if (verb.name == "set") bench.check_ports();
       bench.finish(verb);
     }
     if (!harness::soaking()) break;

@@ -1,71 +1,18 @@
 // Zones on networks. The instance runs in a network namespace of the test's own: that one is "the
 // host" here, and nothing of the machine's network is touched.
-#include <fcntl.h>
-#include <sched.h>
-#include <unistd.h>
-
 #include <catch2/catch.hpp>
 
-#include "base/files.h"
-#include "base/strings.h"
 #include "tests/harness/shell.h"
+#include "tests/root/networks/world.h"
 
 namespace {
 
 using harness::check_refused;
 using harness::eventually;
-using harness::Sandbox;
 using harness::shell;
 using harness::shell_ok;
+using networks::World;
 using nlohmann::json;
-
-class World {
- public:
-  World() : before_(open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC)) {
-    REQUIRE(before_);
-    REQUIRE(unshare(CLONE_NEWNET) == 0);
-    box_.emplace(Sandbox::Start::kNow);
-    box_->busybox_tree();
-    shell_ok(*box_, "ip link set lo up");
-  }
-  // In the order that keeps the namespace until the instance has ended.
-  ~World() {
-    box_.reset();
-    CHECK(setns(before_.get(), CLONE_NEWNET) == 0);
-  }
-  World(const World&) = delete;
-  World& operator=(const World&) = delete;
-
-  Sandbox& box() { return *box_; }
-  std::string ok(const std::vector<std::string>& args) { return box_->zone_ok(args); }
-  base::Output zone(const std::vector<std::string>& args) { return box_->zone(args); }
-  // An os zone (busybox init): its root may do anything to its own network stack.
-  void boot(const std::string& name, const std::vector<std::string>& settings) {
-    std::vector<std::string> args = {"create", name, "--from", "dir:" + box_->root() + "/tree"};
-    for (const std::string& setting : settings) args.insert(args.end(), {"--set", setting});
-    args.push_back("--boot");
-    ok(args);
-  }
-  json port_of(const std::string& zone, size_t index = 0) {
-    json ports = json::parse(ok({"net", "ports", zone, "--json"}));
-    REQUIRE(ports.size() > index);
-    return ports[index];
-  }
-  std::string address_of(const std::string& zone) { return port_of(zone)["addresses"][0]; }
-  uint64_t refused(const std::string& zone, const std::string& counter) {
-    return port_of(zone)["refused"].value(counter, uint64_t{0});
-  }
-  bool reaches(const std::string& from, const std::string& address) {
-    return zone({"exec", from, "--", "/bin/ping", "-c", "1", "-W", "1", address}).status == 0;
-  }
-  std::string tables() { return shell_ok(*box_, "nft list tables"); }
-  // Links of the host's side but loopback.
-  std::string links() { return shell_ok(*box_, "ip -br link | grep -v ^lo || true"); }
-
- private:
-  base::UniqueFd before_;
-  std::optional<Sandbox> box_;
-};
 
 TEST_CASE("zones of one network reach each other by IPv4 and IPv6, others do not") {
   World world;

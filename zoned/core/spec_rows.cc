@@ -1,12 +1,11 @@
 // The rows of the table of keys.
-#include "zoned/core/spec_rows.h"
-
 #include <algorithm>
 #include <utility>
 
 #include "netns/port.h"
 #include "zoned/core/spec_checks.h"
 #include "zoned/core/spec_keys.h"
+#include "zoned/core/spec_rows.h"
 
 namespace core {
 namespace {
@@ -125,8 +124,8 @@ constexpr Key<ZoneSpec> kZoneKeys[] = {
     field<&ZoneSpec::cpu_shares>(number("cpu-shares", KeyType::kInteger, 1, 65535, kLive,
                                         "Shares of the pool's CPU time among its active zones.")),
     field<&ZoneSpec::firewall_in>(choice(
-        "firewall-in", kActions, kBoot, "What becomes of packets to the zone that no rule names.")),
-    field<&ZoneSpec::firewall_out>(choice("firewall-out", kActions, kBoot,
+        "firewall-in", kActions, kLive, "What becomes of packets to the zone that no rule names.")),
+    field<&ZoneSpec::firewall_out>(choice("firewall-out", kActions, kLive,
                                           "What becomes of packets from it that no rule names.")),
     {native(text("env.NAME", kMaxText, nullptr, kBoot, "Environment variable of the command.")),
      set_env, get_env, env_refs},
@@ -152,44 +151,44 @@ constexpr Key<ZoneSpec> kZoneKeys[] = {
     field<&ZoneSpec::io_write_bps>(number("limits.io-write", KeyType::kRate, 1, kMaxBytes, kLive,
                                           "Most bytes written to block devices.")),
     item<&ZoneSpec::net, &NetSpec::network>(
-        required(text("net.N.network", 63, check_network_name, kBoot, "A network of the host."))),
-    item<&ZoneSpec::net, &NetSpec::name>(text("net.N.name", 15, check_interface, kBoot,
+        required(text("net.N.network", 63, check_network_name, kLive, "A network of the host."))),
+    item<&ZoneSpec::net, &NetSpec::name>(text("net.N.name", 15, check_interface, kLive,
                                               "The interface's name; none is net and its index.")),
-    item<&ZoneSpec::net, &NetSpec::addresses>(text("net.N.address", 1024, check_addresses, kBoot,
+    item<&ZoneSpec::net, &NetSpec::addresses>(text("net.N.address", 1024, check_addresses, kLive,
                                                    "Addresses, with commas; none are leased.")),
     item<&ZoneSpec::net, &NetSpec::mac>(
-        text("net.N.mac", 17, check_mac, kBoot, "Hardware address; none is made from the names.")),
+        text("net.N.mac", 17, check_mac, kLive, "Hardware address; none is made from the names.")),
     item<&ZoneSpec::net, &NetSpec::mtu>(number("net.N.mtu", KeyType::kInteger, netns::kMinMtu,
-                                               netns::kMaxMtu, kBoot,
+                                               netns::kMaxMtu, kLive,
                                                "Largest packet in bytes; none is the network's.")),
-    item<&ZoneSpec::net, &NetSpec::allowed>(texts("net.N.allowed-address", kMaxAddresses, kBoot,
+    item<&ZoneSpec::net, &NetSpec::allowed>(texts("net.N.allowed-address", kMaxAddresses, kLive,
                                                   "Further addresses that it may send from.",
                                                   check_prefix)),
     item<&ZoneSpec::net, &NetSpec::relax>(
-        choices("net.N.relax", 0, netns::kProtectionNames, kBoot, "Protections taken away.")),
-    item<&ZoneSpec::net, &NetSpec::publish>(texts("net.N.publish", kMaxPublished, kBoot,
+        choices("net.N.relax", 0, netns::kProtectionNames, kLive, "Protections taken away.")),
+    item<&ZoneSpec::net, &NetSpec::publish>(texts("net.N.publish", kMaxPublished, kLive,
                                                   "Ports of the host that lead to it.",
                                                   check_publish)),
     item<&ZoneSpec::net, &NetSpec::bandwidth>(number("net.N.bandwidth", KeyType::kBits,
-                                                     netns::kMinBits, netns::kMaxBits, kBoot,
+                                                     netns::kMinBits, netns::kMaxBits, kLive,
                                                      "Most bits each way.")),
     item<&ZoneSpec::net, &NetSpec::packets>(number("net.N.packets", KeyType::kInteger, 1,
-                                                   netns::kMaxPackets, kBoot,
+                                                   netns::kMaxPackets, kLive,
                                                    "Most packets a second from the zone.")),
     item<&ZoneSpec::net, &NetSpec::model>(
         vm(choice("net.N.model", kNicModels, kBoot, "The adapter that the guest sees."))),
     item<&ZoneSpec::firewall, &FirewallSpec::direction>(
-        required(choice("firewall.N.direction", kDirections, kBoot, "As the zone sees it."))),
+        required(choice("firewall.N.direction", kDirections, kLive, "As the zone sees it."))),
     item<&ZoneSpec::firewall, &FirewallSpec::action>(
-        required(choice("firewall.N.action", kActions, kBoot, "What becomes of the packet."))),
+        required(choice("firewall.N.action", kActions, kLive, "What becomes of the packet."))),
     item<&ZoneSpec::firewall, &FirewallSpec::protocol>(
-        choice("firewall.N.protocol", kProtocols, kBoot, "Protocol of the packet.")),
+        choice("firewall.N.protocol", kProtocols, kLive, "Protocol of the packet.")),
     item<&ZoneSpec::firewall, &FirewallSpec::ports>(text(
-        "firewall.N.ports", 1024, check_ports, kBoot, "Destination ports, such as 80,8000-8010.")),
+        "firewall.N.ports", 1024, check_ports, kLive, "Destination ports, such as 80,8000-8010.")),
     item<&ZoneSpec::firewall, &FirewallSpec::from>(
-        texts("firewall.N.from", kMaxAddresses, kBoot, "Sources; none is any.", check_prefix)),
+        texts("firewall.N.from", kMaxAddresses, kLive, "Sources; none is any.", check_prefix)),
     item<&ZoneSpec::firewall, &FirewallSpec::to>(
-        texts("firewall.N.to", kMaxAddresses, kBoot, "Destinations; none is any.", check_prefix)),
+        texts("firewall.N.to", kMaxAddresses, kLive, "Destinations; none is any.", check_prefix)),
     item<&ZoneSpec::fs, &FsSpec::dir>(
         required(native(text("fs.N.dir", kMaxPathBytes, check_inner_path, kBoot,
                              "Where the tree appears in the zone.")))),

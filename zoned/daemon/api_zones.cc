@@ -15,6 +15,10 @@ std::vector<std::string> strings(const json& value) {
   return value.get<std::vector<std::string>>();
 }
 
+bool concerns_ports(const std::string& key) {
+  return key.starts_with("net.") || key.starts_with("firewall");
+}
+
 std::string file_name(const std::string& zone) { return zone + ".toml"; }
 
 }  // namespace
@@ -97,9 +101,11 @@ void Api::replace_config(const Request& request, const std::string& text) {
     const core::ZoneSpec before = zone->spec;
     uint32_t weight_before = zone->weight;
     bool running = zone->record && zone->state != State::kDown;
-    TRY(parts_.registry->set_config(zone, text));
-    for (const std::string& key : core::changed_keys(before, spec))
-      changes.push_back({{"key", key}, {"live", !running || core::is_live_key(key)}});
+    TRY_AS(bool ports_live, runtime_->configure(zone, text, spec));
+    for (const std::string& key : core::changed_keys(before, spec)) {
+      bool live = core::is_live_key(key) && (ports_live || !concerns_ports(key));
+      changes.push_back({{"key", key}, {"live", !running || live}});
+    }
     if (!running) return planned.warnings;
     TRY(parts_.shares->update(zone));
     TRY_AS(auto writes,

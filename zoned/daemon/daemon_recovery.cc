@@ -150,6 +150,8 @@ void Daemon::recovered() {
   if (auto released = ids_->reconcile(live); !released) base::log_error(released.error().message);
   sweep_cgroups(0);
   base::log_ignored("networks", networks_->recover());
+  for (auto& [name, zone] : registry_->zones())
+    if (zone->record && zone->state == State::kRunning) runtime_->finish_ports(zone.get());
   installer_->sweep_leftovers();
   if (stop_when_recovered_)
     return stop_all([this](Status status) { outcome_ = std::move(status); });

@@ -12,7 +12,7 @@
 
 namespace zoned {
 
-inline constexpr std::array<std::string_view, 48> kFaultPoints = {
+inline constexpr std::array<std::string_view, 54> kFaultPoints = {
     "boot.range.before",       "boot.range.after",       "boot.tree.before",
     "boot.tree.after",         "boot.plan.before",       "boot.plan.after",
     "boot.mountpoints.before", "boot.mountpoints.after", "boot.pool.before",
@@ -29,6 +29,8 @@ inline constexpr std::array<std::string_view, 48> kFaultPoints = {
     "install.done.after",      "delete.state.before",    "delete.state.after",
     "delete.tree.before",      "delete.tree.after",      "delete.config.before",
     "delete.config.after",     "delete.folder.before",   "delete.folder.after",
+    "set.mark.before",         "set.mark.after",         "set.config.before",
+    "set.config.after",        "set.ports.before",       "set.ports.after",
 };
 
 #ifdef ZONED_FAULTS

@@ -6,7 +6,6 @@
 //   RUN/zones/NAME.leases    likewise, of an ephemeral zone
 //   RUN/networks/A+B.hosts   hosts(5) of the zones that are on the networks A and B: mounted there, and
 //                            written in place when a zone comes or goes
-//   RUN/networks/A+B.resolv  likewise, their resolv.conf(5): the networks' name servers
 //
 // Rules for a zone's ports are in the packet filter before its links exist; the launcher makes the
 // links. If somebody takes our tables away, all ports go down until the tables are back.
@@ -55,14 +54,24 @@ class Networks {
                                                   bool keep);
   // The rules of a zone's ports, before its links are made.
   base::Status connect(const std::string& zone, const std::vector<netns::PortPlan>& ports);
+  // The ports that a running zone gets for `spec` (networks_change.cc): those whose [[net]] table is
+  // the same as in `before` stay as they are, but for the firewall; a link that must be made anew has
+  // another host name. Addresses are leased as by plan(). kUnsupported: only a boot can do that.
+  base::Result<std::vector<netns::PortPlan>> plan_change(const Zone& zone,
+                                                         const core::ZoneSpec& before,
+                                                         const core::ZoneSpec& spec);
+  // A running zone has these ports instead of those of live(). Rules first, in one transaction, then
+  // links; undone on failure. netns: the zone's namespace.
+  base::Status change(const std::string& zone, const std::vector<netns::PortPlan>& ports,
+                      int netns);
+  // Addresses that neither the zone's configuration nor its live() ports call for are free again.
+  base::Status release_unused(const Zone& zone);
+  // A change did not come about: the zone has the addresses of its live() ports and no others.
+  base::Status lease_again(const Zone& zone);
   // Links and rules go. A zone without ports is none of our business.
   base::Status disconnect(const std::string& zone);
-  // What a zone with these ports sees as /etc/hosts, its own lines included, and /etc/resolv.conf.
-  struct NameFiles {
-    base::UniqueFd hosts;
-    base::UniqueFd resolver;
-  };
-  base::Result<NameFiles> name_files(const std::vector<netns::PortPlan>& ports);
+  // What a zone with these ports sees as /etc/hosts; lines of `zone` are in it already.
+  base::Result<base::UniqueFd> hosts_file(const std::vector<netns::PortPlan>& ports);
   // The instance ends: tables and bridges go, until the next start.
   base::Status withdraw();
   // The zone is deleted: its addresses are free.
@@ -106,15 +115,17 @@ class Networks {
   base::Status make_bridges(const netns::Network& network);
   base::Result<netns::PortRequest> request_of(const Zone& zone, const core::ZoneSpec& spec,
                                               size_t index, bool keep);
+  void name_anew(const std::string& zone, const std::vector<netns::PortPlan>& ports,
+                 netns::PortPlan* port) const;
+  base::Status move_to(const std::string& zone, const std::vector<netns::PortPlan>& before,
+                       const std::vector<netns::PortPlan>& after, int netns);
   base::Status check_others(const std::string& zone,
                             const std::vector<netns::PortPlan>& ports) const;
   // The networks of the ports, sorted: "A+B".
   static std::string hosts_key(const std::vector<netns::PortPlan>& ports);
   std::string hosts_text(const std::string& key) const;
-  std::string resolver_of(const std::string& key) const;
-  base::Status write_name_file(const std::string& name, const std::string& text);
-  base::Status write_names(const std::string& key);
-  void write_names_soon();
+  base::Status write_hosts(const std::string& key);
+  void write_hosts_soon();
   void on_watch();
   void restore_rules(const std::string& why);
 
@@ -124,7 +135,7 @@ class Networks {
   Events* events_;
   base::UniqueFd folder_;  // ETC/networks
   base::UniqueFd hosts_;   // RUN/networks
-  base::EventLoop::TimerId names_timer_ = 0;
+  base::EventLoop::TimerId hosts_timer_ = 0;
   std::map<std::string, Object> objects_;
   std::optional<Kernel> kernel_;
   std::map<std::string, std::vector<netns::PortPlan>> live_;

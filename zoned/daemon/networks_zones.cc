@@ -11,7 +11,6 @@
 #include "netns/ruleset.h"
 #include "zoned/core/spec.h"
 #include "zoned/daemon/networks.h"
-#include "zoned/daemon/resolver.h"
 
 namespace zoned {
 
@@ -27,7 +26,6 @@ using netns::PortPlan;
 namespace {
 
 constexpr std::string_view kHosts = ".hosts";
-constexpr std::string_view kResolver = ".resolv";
 constexpr size_t kMaxFile = 65536;
 
 std::string holder_of(const std::string& zone, const std::string& port) {
@@ -57,6 +55,14 @@ Result<netns::Firewall> firewall_of(const core::ZoneSpec& spec) {
     firewall.rules.push_back(std::move(rule));
   }
   return firewall;
+}
+
+// Everything else goes by the default routes, which are another port's.
+void add_subnet_routes(const Network& network, PortPlan* port) {
+  for (const netns::Prefix& subnet : network.subnets)
+    for (const Address& gateway : port->gateways)
+      if (network.is_point_to_point() && gateway.family() == subnet.address.family())
+        port->routes.push_back({subnet, gateway});
 }
 
 // All of a network's families that the wanted addresses do not cover are leased.
@@ -125,6 +131,7 @@ Result<netns::PortRequest> Networks::request_of(const Zone& zone, const core::Zo
   request.relax = net.relax;
   request.receive_bits = request.send_bits = net.bandwidth.value_or(0);
   request.packets = net.packets.value_or(0);
+  request.metric = static_cast<uint32_t>(index);
   TRY_AS(request.firewall, firewall_of(spec));
   for (const std::string& text : net.allowed) {
     TRY_AS(netns::Prefix prefix, netns::Prefix::parse(text));
@@ -197,6 +204,7 @@ Result<std::vector<PortPlan>> Networks::plan(const Zone& zone, const core::ZoneS
     };
     auto port = one();
     if (!port) return std::move(port).error().context("net." + std::to_string(i));
+    if (i > 0) add_subnet_routes(objects_.at(spec.net[i].network).network, &*port);
     ports.push_back(*std::move(port));
   }
   if (ports.empty()) return ports;
@@ -215,7 +223,7 @@ Status Networks::connect(const std::string& zone, const std::vector<PortPlan>& p
   // Elements that an earlier life left behind: the whole set says what there is.
   if (!applied) applied = apply_whole();
   if (!applied) live_.erase(zone);
-  write_names_soon();
+  write_hosts_soon();
   return applied;
 }
 
@@ -227,9 +235,46 @@ Status Networks::disconnect(const std::string& zone) {
   std::string text;
   for (const PortPlan& port : it->second) text += netns::remove_port(instance_, port);
   live_.erase(it);
-  write_names_soon();
+  write_hosts_soon();
   if (kernel_->nft.apply(text)) return {};
   return apply_whole();
+}
+
+Status Networks::release_unused(const Zone& zone) {
+  std::set<std::pair<std::string, std::string>> wanted;  // network, holder
+  for (size_t i = 0; i < zone.spec.net.size(); ++i)
+    wanted.emplace(zone.spec.net[i].network, holder_of(zone.name, core::port_name(zone.spec, i)));
+  if (auto live = live_.find(zone.name); live != live_.end())
+    for (const PortPlan& port : live->second)
+      wanted.emplace(port.network, holder_of(zone.name, port.name));
+  for (auto& [name, object] : objects_) {
+    std::vector<Address> unused;
+    for (const auto& [address, holder] : object.leases.all())
+      if (holder.starts_with(holder_of(zone.name, "")) && !wanted.contains({name, holder}))
+        unused.push_back(address);
+    for (const Address& address : unused) object.leases.release(address);
+  }
+  TRY_AS(auto file, lease_file(zone));
+  auto text = base::read_file(file.first.get(), file.second, kMaxFile);
+  if (!text) return {};  // never booted
+  std::string kept;
+  for (const std::string& line : base::split(*text, '\n')) {
+    auto words = base::split(line, ' ');
+    if (words.size() > 2 && wanted.contains({words[1], holder_of(zone.name, words[0])}))
+      kept += line + "\n";
+  }
+  if (kept == *text) return {};
+  return base::replace_file(file.first.get(), file.second, kept, Durability::kDisk);
+}
+
+Status Networks::lease_again(const Zone& zone) {
+  TRY(release_unused(zone));
+  auto it = live_.find(zone.name);
+  if (it == live_.end()) return {};
+  for (const PortPlan& port : it->second)
+    for (const netns::Prefix& own : port.addresses)
+      TRY(objects_.at(port.network).leases.take(own.address, holder_of(zone.name, port.name)));
+  return write_leases(zone, it->second);
 }
 
 void Networks::forget(const Zone& zone) {
@@ -261,64 +306,44 @@ std::string Networks::hosts_text(const std::string& key) const {
   return text;
 }
 
-// A network that reaches nothing outside has no server unless one is named.
-std::string Networks::resolver_of(const std::string& key) const {
-  std::vector<Address> servers;
-  for (const std::string& name : base::split(key, '+')) {
-    const Network* network = find(name);
-    if (network == nullptr) continue;
-    bool closed = network->kind == netns::NetworkKind::kIsolated;
-    std::vector<Address> more = network->dns;
-    if (more.empty() && !closed) more = host_name_servers();
-    for (const Address& server : more)
-      if (std::find(servers.begin(), servers.end(), server) == servers.end())
-        servers.push_back(server);
-  }
-  return resolver_text(servers);
-}
-
 // In place: zones have the file itself mounted.
-Status Networks::write_name_file(const std::string& name, const std::string& text) {
+Status Networks::write_hosts(const std::string& key) {
   constexpr mode_t kReadable = 0644;
-  TRY_AS(base::UniqueFd file,
-         base::open_at(hosts_.get(), name, O_WRONLY | O_CREAT | O_NOFOLLOW, kReadable));
+  std::string text = hosts_text(key);
+  TRY_AS(base::UniqueFd file, base::open_at(hosts_.get(), key + std::string(kHosts),
+                                            O_WRONLY | O_CREAT | O_NOFOLLOW, kReadable));
   TRY(base::write_all(file.get(), text));
   if (ftruncate(file.get(), static_cast<off_t>(text.size())) != 0)
-    return base::sys_error("truncate " + base::quoted(name));
+    return base::sys_error("truncate " + base::quoted(key));
   return {};
 }
 
-Status Networks::write_names(const std::string& key) {
-  TRY(write_name_file(key + std::string(kHosts), hosts_text(key)));
-  return write_name_file(key + std::string(kResolver), resolver_of(key));
-}
-
-// Once for a burst of boots.
-void Networks::write_names_soon() {
+// Once for a burst of boots. A file outlives the last port on its networks: a zone that had one when it
+// booted has it mounted still.
+void Networks::write_hosts_soon() {
   constexpr std::chrono::milliseconds kPause{20};
-  if (names_timer_ != 0) return;
-  names_timer_ = loop_->after(kPause, [this] {
-    names_timer_ = 0;
+  if (hosts_timer_ != 0) return;
+  hosts_timer_ = loop_->after(kPause, [this] {
+    hosts_timer_ = 0;
     std::set<std::string> keys;
     for (const auto& [zone, ports] : live_) keys.insert(hosts_key(ports));
-    for (const std::string& key : keys) base::log_ignored("names of " + key, write_names(key));
     auto files = base::list_dir(hosts_.get());
-    if (!files) return;
-    for (const std::string& file : *files)
-      for (std::string_view end : {kHosts, kResolver})
-        if (file.ends_with(end) && !keys.contains(file.substr(0, file.size() - end.size())))
-          unlinkat(hosts_.get(), file.c_str(), 0);
+    if (!files) return base::log_warning("hosts: " + files.error().message);
+    for (const std::string& file : *files) {
+      if (!file.ends_with(kHosts)) continue;
+      if (live_.empty())
+        unlinkat(hosts_.get(), file.c_str(), 0);
+      else
+        keys.insert(file.substr(0, file.size() - kHosts.size()));
+    }
+    for (const std::string& key : keys) base::log_ignored("hosts of " + key, write_hosts(key));
   });
 }
 
-Result<Networks::NameFiles> Networks::name_files(const std::vector<PortPlan>& ports) {
-  constexpr int kFlags = O_PATH | O_NOFOLLOW;
+Result<base::UniqueFd> Networks::hosts_file(const std::vector<PortPlan>& ports) {
   std::string key = hosts_key(ports);
-  TRY(write_names(key));
-  NameFiles files;
-  TRY_AS(files.hosts, base::open_at(hosts_.get(), key + std::string(kHosts), kFlags));
-  TRY_AS(files.resolver, base::open_at(hosts_.get(), key + std::string(kResolver), kFlags));
-  return files;
+  TRY(write_hosts(key));
+  return base::open_at(hosts_.get(), key + std::string(kHosts), O_PATH | O_NOFOLLOW);
 }
 
 }  // namespace zoned

@@ -34,6 +34,7 @@ constexpr std::string_view kToml = ".toml";
 constexpr std::string_view kJson = ".json";
 constexpr std::string_view kPlan = ".plan";
 constexpr std::string_view kRestart = ".restart";
+constexpr std::string_view kPorts = ".ports";
 
 std::string stem(const std::string& file, std::string_view suffix) {
   return file.ends_with(suffix) ? file.substr(0, file.size() - suffix.size()) : std::string();
@@ -391,8 +392,19 @@ Status Registry::write_plan(const Zone& zone) const {
 }
 
 void Registry::remove_record(const std::string& name) const {
-  unlinkat(run_zones_.get(), (name + std::string(kPlan)).c_str(), 0);
-  unlinkat(run_zones_.get(), (name + std::string(kJson)).c_str(), 0);
+  for (std::string_view suffix : {kPorts, kPlan, kJson})
+    unlinkat(run_zones_.get(), (name + std::string(suffix)).c_str(), 0);
+}
+
+Status Registry::set_changing(const std::string& name, bool changing) const {
+  std::string file = name + std::string(kPorts);
+  if (changing) return base::replace_file(run_zones_.get(), file, "", Durability::kRuntime);
+  unlinkat(run_zones_.get(), file.c_str(), 0);
+  return {};
+}
+
+bool Registry::changing(const std::string& name) const {
+  return base::exists_at(run_zones_.get(), name + std::string(kPorts));
 }
 
 Status Registry::set_waiting(const std::string& name, bool waiting) const {

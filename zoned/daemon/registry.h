@@ -68,6 +68,9 @@ class Registry {
   // RUN/zones/NAME.restart: the zone waits to be booted again by its restart policy.
   base::Status set_waiting(const std::string& name, bool waiting) const;
   std::vector<std::string> waiting() const;
+  // RUN/zones/NAME.ports: the ports of the running zone are being made what its configuration says.
+  base::Status set_changing(const std::string& name, bool changing) const;
+  bool changing(const std::string& name) const;
   // The plan that the zone was booted with; read back if memory has dropped it.
   base::Result<std::shared_ptr<const core::ZonePlan>> plan_of(Zone* zone);
   // Keeps the plan in memory among the most recently used.

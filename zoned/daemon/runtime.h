@@ -84,6 +84,11 @@ class Runtime {
   // Kills it. Works in every state in which something is there to be killed.
   void halt(Zone* zone, Callback done);
   void exec(Zone* zone, ExecRequest request, OnEntered done);
+  // Writes the zone's configuration down and, when it runs, gives it its ports at once; false: they
+  // wait for the next boot. All or nothing; after a crash in between, finish_ports() ends it.
+  base::Result<bool> configure(Zone* zone, const std::string& text, const core::ZoneSpec& spec);
+  // Recovery: ports that were being changed become what the configuration says.
+  void finish_ports(Zone* zone);
   // A plan for the zone as configured, without effects: for verify and set.
   base::Result<core::Planned> try_plan(const core::ZoneSpec& spec, const Zone* zone);
 
@@ -126,6 +131,11 @@ class Runtime {
   void write_later(Zone* zone);
   base::Result<std::shared_ptr<const core::ZonePlan>> plan_of(Zone* zone);
   base::Result<int> filter(const std::string& profile);
+
+  // Ports of running zones (runtime_ports.cc).
+  base::Status move_ports(Zone* zone, const std::vector<netns::PortPlan>& ports);
+  base::Status apply_ports(Zone* zone, const std::string& text,
+                           const std::vector<netns::PortPlan>& ports);
 
   // End (runtime_halt.cc).
   void kill_zone(Zone* zone);

@@ -113,14 +113,10 @@ void Runtime::boot(Zone* zone, BootRequest request, OnBooted done) {
       trees.push_back(std::move(tree));
     }
     if (!plan.ports.empty()) {
-      TRY_AS(auto files, parts_.networks->name_files(plan.ports));
-      for (const auto& [name, file] :
-           {std::pair("hosts", &files.hosts), std::pair("resolver", &files.resolver)}) {
-        if (!core::mounts_tree(plan, name)) continue;
-        TRY_AS(UniqueFd tree, core::clone_tree(file->get()));
-        pass(name, tree.get());
-        trees.push_back(std::move(tree));
-      }
+      TRY_AS(UniqueFd hosts, parts_.networks->hosts_file(plan.ports));
+      TRY_AS(UniqueFd tree, core::clone_tree(hosts.get()));
+      pass("hosts", tree.get());
+      trees.push_back(std::move(tree));
     }
     pass("cgroup", boot->cgroup.v2_payload.get());
     for (size_t i = 0; i < boot->cgroup.v1_procs.size(); ++i)
@@ -224,9 +220,7 @@ Status Runtime::step_mountpoints(Boot* boot) {
   if (boot->zone->ephemeral) return {};  // the launcher makes them on the overlay's upper side
   std::vector<core::MountPoint> points;
   for (const HostTree& tree : boot->host_trees) points.push_back({tree.target, tree.folder});
-  for (const auto& [source, path] :
-       {std::pair("hosts", core::kHostsFile), std::pair("resolver", core::kResolverFile)})
-    if (core::mounts_tree(boot->planned.plan, source)) points.push_back({path, false});
+  if (!boot->planned.plan.ports.empty()) points.push_back({core::kHostsFile, false});
   return core::ensure_mountpoints(boot->tree_dir.get(), points);
 }
 
