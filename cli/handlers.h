@@ -53,7 +53,7 @@ base::Result<int> net_info(const Context& context, const Arguments& arguments);
 base::Result<int> net_delete(const Context& context, const Arguments& arguments);
 base::Result<int> net_ports(const Context& context, const Arguments& arguments);
 
-// SOURCE with a path made absolute: "dir:x" -> "dir:/here/x". For dir: and tar:.
+// SOURCE with its paths made absolute: "dir:x" -> "dir:/here/x".
 std::string absolute_source(const std::string& source, const std::string& here);
 // Likewise, against the working folder.
 base::Result<std::string> absolute_source(const std::string& source);

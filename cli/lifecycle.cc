@@ -103,13 +103,20 @@ base::Result<std::vector<std::string>> zone_names(const Context& context,
 }
 
 std::string absolute_source(const std::string& source, const std::string& here) {
-  for (std::string_view kind : {"dir:", "tar:"}) {
-    if (!source.starts_with(kind)) continue;
-    std::string path = source.substr(kind.size());
-    if (path.empty() || path[0] == '/') return source;
-    return std::string(kind) + here + (here.ends_with("/") ? "" : "/") + path;
-  }
-  return source;
+  auto absolute = [&here](const std::string& path) {
+    if (path.empty() || path[0] == '/') return path;
+    return here + (here.ends_with("/") ? "" : "/") + path;
+  };
+  for (std::string_view kind : {"dir:", "tar:", "disk:", "iso:"})
+    if (source.starts_with(kind)) return std::string(kind) + absolute(source.substr(kind.size()));
+  constexpr std::string_view kKernel = "kernel:";
+  if (!source.starts_with(kKernel)) return source;
+  constexpr std::string_view kInitrd = ",initrd=";
+  size_t comma = source.find(kInitrd);
+  std::string path = source.substr(kKernel.size(), comma - kKernel.size());
+  std::string text = std::string(kKernel) + absolute(path);
+  if (comma == std::string::npos) return text;
+  return text + std::string(kInitrd) + absolute(source.substr(comma + kInitrd.size()));
 }
 
 base::Result<std::string> absolute_source(const std::string& source) {

@@ -28,10 +28,11 @@ constexpr Option kCreate[] = {
     {"brand", 0, "BRAND", "native (the default) or vm"},
     {"file", 'f', "FILE", "the configuration, zone.toml(5); - is stdin"},
     {"set", 0, "KEY=VALUE", "on top of the file; may be repeated"},
-    {"from", 0, "SOURCE", "install from dir:PATH, tar:FILE or debian:SUITE"},
+    {"from", 0, "SOURCE", "install from dir:, tar:, debian:; kernel:, disk:, iso: (vm)"},
     {"boot", 0, "", "boot it as well"},
 };
-constexpr Option kInstall[] = {{"from", 0, "SOURCE", "dir:PATH, tar:FILE or debian:SUITE"}};
+constexpr Option kInstall[] = {
+    {"from", 0, "SOURCE", "dir:, tar:, debian:; kernel:, disk:, iso: (vm)"}};
 constexpr Option kShutdown[] = {
     {"all", 'a', "", "all running zones"},
     {"timeout", 't', "TIME", "halt it after TIME, such as 30s (default: its stop-timeout)"},

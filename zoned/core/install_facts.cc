@@ -115,9 +115,9 @@ void detect_apt_options(InstallFacts* facts) {
     }
 }
 
-// "source" and "archive" come from --from, all else is ours.
+// What comes from --from; all else is ours.
 bool is_users(const JobDescriptor& wanted) {
-  return wanted.name == "source" || wanted.name == "archive";
+  return wanted.name == "source" || wanted.kind == JobDescriptor::Kind::kArchive;
 }
 
 base::Error source_error(const JobDescriptor& wanted, base::Error error) {
@@ -125,13 +125,15 @@ base::Error source_error(const JobDescriptor& wanted, base::Error error) {
   return std::move(error).context("source").with_hint("check the path given to --from");
 }
 
-Result<UniqueFd> open_archive(const std::string& path) {
+Result<UniqueFd> open_archive(const JobDescriptor& wanted) {
+  const std::string& path = wanted.path;
   TRY_AS(UniqueFd fd, base::open_at(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_NOCTTY));
   struct stat st = {};
   if (fstat(fd.get(), &st) != 0) return sys_error("stat " + quoted(path, 400));
   if (!S_ISREG(st.st_mode))
-    return make_error(Code::kInvalid, quoted(path, 400) + " is not a file",
-                      S_ISDIR(st.st_mode) ? "for a folder write dir:PATH" : "");
+    return make_error(
+        Code::kInvalid, quoted(path, 400) + " is not a file",
+        S_ISDIR(st.st_mode) && wanted.name == "archive" ? "for a folder write dir:PATH" : "");
   return fd;
 }
 
@@ -176,7 +178,7 @@ Result<UniqueFd> open_descriptor(const JobDescriptor& wanted, int target) {
     case JobDescriptor::Kind::kProgram:
       return sealed_copy(wanted.path);
     case JobDescriptor::Kind::kArchive:
-      return open_archive(wanted.path);
+      return open_archive(wanted);
     case JobDescriptor::Kind::kMount:
       break;
   }

@@ -24,6 +24,8 @@ constexpr const char* kPackages[] = {"systemd-sysv", "dbus", "libpam-systemd", "
                                      "iproute2"};
 constexpr int kImageVersion = 1;  // part of an image's name: raise it when the recipe changes
 constexpr int kArchiveFd = 3;
+constexpr int kInitrdFd = 4;
+constexpr uint64_t kImportMemory = uint64_t{4} << 30;
 
 // The job's root: a tmpfs with mount points, then the mounts.
 class RootBuilder {
@@ -219,6 +221,26 @@ InstallJob plan_unpack(const JobRequest& request, const InstallFacts& facts,
   root.finish();
   job.plan.kept_fds = {{"archive", kArchiveFd}};
   job.plan.exec.argv = {"zone-unpack", "tar", std::to_string(kArchiveFd)};
+  return job;
+}
+
+InstallJob plan_import(const JobRequest& request, const InstallFacts& facts, const Source& source) {
+  InstallJob job;
+  RootBuilder root(&job);
+  start_job(request, facts, &job, &root);
+  root.finish();
+  auto pass = [&](const char* name, const std::string& path, int fd) {
+    job.descriptors.push_back({name, path, JobDescriptor::Kind::kArchive});
+    job.plan.kept_fds.push_back({name, fd});
+    job.plan.exec.argv.push_back(std::to_string(fd));
+  };
+  const char* mode = source.kind == Source::Kind::kKernel ? "kernel"
+                     : source.kind == Source::Kind::kDisk ? "disk"
+                                                          : "iso";
+  job.plan.exec.argv = {"zone-import", mode};
+  job.plan.rlimits.push_back({RLIMIT_AS, kImportMemory, kImportMemory});
+  pass("image", source.path, kArchiveFd);
+  if (!source.initrd.empty()) pass("initrd", source.initrd, kInitrdFd);
   return job;
 }
 

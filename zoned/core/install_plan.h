@@ -4,6 +4,8 @@
 // archive or maintainer script therefore has no power over the host. Planning is pure; the host's
 // paths are facts that detect_install_facts() gathers, and open_job() opens what a plan names.
 //
+// For a vm zone the program is zone-import (vmzone/main_import.cc), likewise.
+//
 // A job sees: the host's /usr and a few files of /etc, read-only; /target (its tree, idmapped); for
 // dir: /source (idmapped, read-only); a private /dev, /proc, /tmp. It has no network, but for
 // debian: the host's own, as an unprivileged client without unix sockets: whatever this host can
@@ -46,7 +48,7 @@ struct JobRequest {
   IdRange ids;  // the job's own; the tree on disk has unshifted ids
   CgroupPlan cgroup;
   bool time_namespace = true;  // HostFacts::time_namespace
-  std::string program;         // zone-unpack on the host
+  std::string program;         // zone-unpack or zone-import on the host
   std::string target;          // an existing empty folder below a 0700 folder, on the host
 };
 
@@ -70,7 +72,7 @@ struct InstallJob {
   std::vector<std::string> target_folders;
 };
 
-// A job's stdout has lines "progress STAGE DONE TOTAL": bytes for copy and tar, packages for debian's
+// A job's stdout has lines "progress STAGE DONE TOTAL": bytes for copy, import and tar, packages for debian's
 // download; TOTAL 0: unknown. Its stderr has lines "warning: ..." and, when it failed, "error: ..."
 // and maybe "hint: ...", among other output. Exit status: 0 done, 2 the source is refused, 1 all else.
 
@@ -79,6 +81,9 @@ InstallJob plan_copy(const JobRequest& request, const InstallFacts& facts,
                      const std::string& folder);
 InstallJob plan_unpack(const JobRequest& request, const InstallFacts& facts,
                        const std::string& archive);
+// kernel:, disk: and iso: the files travel as descriptors. Virtual memory is capped: what looks into
+// images may be led to want much.
+InstallJob plan_import(const JobRequest& request, const InstallFacts& facts, const Source& source);
 // kUnsupported with a hint when mmdebstrap, Debian's keyring or an archive is missing.
 base::Result<InstallJob> plan_debian(const JobRequest& request, const InstallFacts& facts,
                                      const Source& source);

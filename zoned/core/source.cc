@@ -14,7 +14,9 @@ using base::Result;
 using base::Status;
 
 constexpr const char* kForms =
-    "sources are dir:PATH, tar:FILE and debian:SUITE[,include=PACKAGE+...][,mirror=URL]";
+    "sources are dir:PATH, tar:FILE and debian:SUITE[,include=PACKAGE+...][,mirror=URL]; for vm "
+    "zones kernel:IMAGE[,initrd=FILE], disk:IMAGE and iso:IMAGE";
+constexpr std::string_view kInitrd = ",initrd=";
 constexpr size_t kMaxPath = 4095;
 constexpr size_t kMaxUrl = 512;
 constexpr size_t kMaxPackages = 256;
@@ -90,6 +92,18 @@ Result<Source> parse_path_source(Source::Kind kind, std::string_view path) {
   return source;
 }
 
+Result<Source> parse_kernel(std::string_view text) {
+  size_t comma = text.find(kInitrd);
+  TRY_AS(Source source, parse_path_source(Source::Kind::kKernel, text.substr(0, comma)));
+  if (comma == std::string_view::npos) return source;
+  std::string_view initrd = text.substr(comma + kInitrd.size());
+  if (initrd.find(kInitrd) != std::string_view::npos)
+    return make_error(Code::kInvalid, "initrd= is given twice", "give one");
+  TRY(check_path(initrd));
+  source.initrd = initrd;
+  return source;
+}
+
 Status parse_debian_option(std::string_view option, Source* source) {
   size_t equals = option.find('=');
   std::string_view key = option.substr(0, equals);
@@ -132,11 +146,11 @@ Result<Source> parse_debian(std::string_view text) {
 }
 
 base::Error unknown_kind(std::string_view kind) {
-  for (std::string_view later : {"oci", "clone", "disk", "kernel", "iso"})
+  for (std::string_view later : {"oci", "clone"})
     if (kind == later)
       return make_error(Code::kUnsupported,
                         "source " + quoted(kind) + " is not available in this version", kForms);
-  std::string near = base::nearest(kind, {"dir", "tar", "debian"});
+  std::string near = base::nearest(kind, {"dir", "tar", "debian", "kernel", "disk", "iso"});
   std::string hint = near.empty() ? kForms : "did you mean " + near + ":? " + kForms;
   return make_error(Code::kInvalid, quoted(kind) + " is not a kind of source", std::move(hint));
 }
@@ -156,16 +170,45 @@ Result<Source> parse_source(std::string_view text) {
   if (kind == "dir") return in_context(parse_path_source(Source::Kind::kDir, rest));
   if (kind == "tar") return in_context(parse_path_source(Source::Kind::kTar, rest));
   if (kind == "debian") return in_context(parse_debian(rest));
+  if (kind == "kernel") return in_context(parse_kernel(rest));
+  if (kind == "disk") return in_context(parse_path_source(Source::Kind::kDisk, rest));
+  if (kind == "iso") return in_context(parse_path_source(Source::Kind::kIso, rest));
   return unknown_kind(kind);
 }
 
 std::string format_source(const Source& source) {
-  if (source.kind == Source::Kind::kDir) return "dir:" + source.path;
-  if (source.kind == Source::Kind::kTar) return "tar:" + source.path;
+  switch (source.kind) {
+    case Source::Kind::kDir:
+      return "dir:" + source.path;
+    case Source::Kind::kTar:
+      return "tar:" + source.path;
+    case Source::Kind::kDisk:
+      return "disk:" + source.path;
+    case Source::Kind::kIso:
+      return "iso:" + source.path;
+    case Source::Kind::kKernel:
+      return "kernel:" + source.path +
+             (source.initrd.empty() ? "" : std::string(kInitrd) + source.initrd);
+    case Source::Kind::kDebian:
+      break;
+  }
   std::string text = "debian:" + source.suite;
   for (const std::string& name : source.include) text += ",include=" + name;
   if (!source.mirror.empty()) text += ",mirror=" + source.mirror;
   return text;
+}
+
+Status check_source_brand(const Source& source, Brand brand) {
+  using Kind = Source::Kind;
+  bool machine =
+      source.kind == Kind::kKernel || source.kind == Kind::kDisk || source.kind == Kind::kIso;
+  if (machine == (brand == Brand::kVm)) return {};
+  std::string text = "source " + quoted(format_source(source));
+  if (machine)
+    return make_error(Code::kInvalid, text + " is for vm zones",
+                      "create the zone with --brand vm, or install it from dir:, tar: or debian:");
+  return make_error(Code::kInvalid, text + " is for native zones",
+                    "a vm zone is installed from kernel:, disk: or iso:");
 }
 
 }  // namespace core

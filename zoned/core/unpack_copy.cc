@@ -1,15 +1,15 @@
 #include <fcntl.h>
-#include <linux/fs.h>
-#include <sys/ioctl.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include <climits>
 #include <map>
 
 #include "base/files.h"
 #include "base/strings.h"
 #include "base/unique_fd.h"
+#include "zoned/core/file_copy.h"
 #include "zoned/core/unpack.h"
 
 namespace core {
@@ -54,48 +54,6 @@ Status copy_metadata(int from, int to, const struct stat& st, mode_t mode, Unpac
   if (fchmod(to, mode & 07777) != 0) return write_error("chmod", errno);
   timespec times[2] = {st.st_atim, st.st_mtim};
   if (futimens(to, times) != 0) return write_error("set times", errno);
-  return {};
-}
-
-// [offset, end) of both files; the kernel copies, or we do where it can't.
-Status copy_range(int from, int to, off_t offset, off_t end) {
-  while (offset < end) {
-    loff_t in = offset, out = offset;
-    ssize_t n = copy_file_range(from, &in, to, &out, static_cast<size_t>(end - offset), 0);
-    if (n < 0 && (errno == ENOSPC || errno == EDQUOT)) return write_error("write", errno);
-    if (n <= 0) break;
-    offset += n;
-  }
-  char buffer[65536];
-  while (offset < end) {
-    size_t want = std::min<size_t>(sizeof buffer, static_cast<size_t>(end - offset));
-    ssize_t n = pread(from, buffer, want, offset);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return sys_error("read");
-    if (n == 0) return {};  // became shorter meanwhile
-    for (ssize_t done = 0; done < n;) {
-      ssize_t m = pwrite(to, buffer + done, static_cast<size_t>(n - done), offset + done);
-      if (m < 0 && errno == EINTR) continue;
-      if (m < 0) return write_error("write", errno);
-      done += m;
-    }
-    offset += n;
-  }
-  return {};
-}
-
-Status copy_data(int from, int to, off_t size) {
-  if (size == 0 || ioctl(to, FICLONE, from) == 0) return {};
-  for (off_t offset = 0; offset < size;) {
-    off_t data = lseek(from, offset, SEEK_DATA);
-    if (data < 0 && errno == ENXIO) break;  // a hole up to the end
-    if (data < 0) data = offset;            // not known here: all is data
-    off_t hole = lseek(from, data, SEEK_HOLE);
-    off_t end = hole < 0 || hole > size ? size : hole;
-    if (data < end) TRY(copy_range(from, to, data, end));
-    offset = std::max(end, data + 1);
-  }
-  if (ftruncate(to, size) != 0) return write_error("set the size", errno);
   return {};
 }
 
@@ -217,7 +175,7 @@ class Copier {
     UniqueFd to(openat(level.to.get(), name.c_str(),
                        O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (!to) return write_error("create", errno);
-    TRY(copy_data(from.get(), to.get(), st.st_size));
+    TRY(copy_data(from.get(), to.get(), st.st_size, {}));
     TRY(copy_metadata(from.get(), to.get(), st, st.st_mode, report_));
     if (st.st_nlink > 1) linked_.try_emplace(key, path);
     add_progress(st.st_size);

@@ -30,7 +30,7 @@ constexpr unsigned kFirstKeepers = 4;
 constexpr std::chrono::seconds kRecoveryPatience{10};
 
 Status check_programs(const std::string& folder) {
-  for (const char* name : {"zone-keeper", "zone-init", "zone-unpack"})
+  for (const char* name : {"zone-keeper", "zone-init", "zone-unpack", "zone-import"})
     if (access((folder + "/" + name).c_str(), R_OK | X_OK) != 0)
       return base::sys_error("program " + base::quoted(folder + "/" + name, 400))
           .with_hint("zoned's programs must lie in one folder");
@@ -139,7 +139,7 @@ Status Daemon::build(const std::string& root) {
   parts_ = {loop_.get(), registry_.get(), cgroups_.get(), ids_.get(),      keepers_.get(),
             &children_,  &events_,        shares_.get(),  networks_.get(), &host_};
   runtime_ = std::make_unique<Runtime>(parts_);
-  installer_ = std::make_unique<Installer>(parts_, programs + "/zone-unpack");
+  installer_ = std::make_unique<Installer>(parts_, programs);
   audit_ = std::make_unique<LogAudit>(registry_->run_dir());
   DaemonHooks hooks{[this](Callback done) { stop_all(std::move(done)); },
                     [this](const Callback& done) { upgrade(done); }};

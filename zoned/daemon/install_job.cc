@@ -9,6 +9,8 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "base/strings.h"
+#include "vmzone/install.h"
+#include "vmzone/vm_folder.h"
 #include "zoned/core/install_finish.h"
 #include "zoned/core/keeper_protocol.h"
 #include "zoned/core/source.h"
@@ -27,17 +29,19 @@ namespace {
 
 std::string subject(const Zone& zone) { return "zone " + base::quoted(zone.name); }
 
-Status make_empty(int dir, const std::string& name) {
-  if (mkdirat(dir, name.c_str(), 0755) != 0) return base::sys_error("mkdir " + base::quoted(name));
+constexpr const char* kTree = "root";
+
+Status make_empty(int dir, const std::string& name, mode_t mode) {
+  if (mkdirat(dir, name.c_str(), mode) != 0) return base::sys_error("mkdir " + base::quoted(name));
   // The job's root in its tree is uid 0 there: the mode must not depend on our umask.
-  if (fchmodat(dir, name.c_str(), 0755, 0) != 0) return base::sys_error("chmod");
+  if (fchmodat(dir, name.c_str(), mode, 0) != 0) return base::sys_error("chmod");
   return {};
 }
 
 }  // namespace
 
-Installer::Installer(const Parts& parts, std::string program)
-    : parts_(parts), program_(std::move(program)), facts_(core::detect_install_facts()) {}
+Installer::Installer(const Parts& parts, std::string programs)
+    : parts_(parts), programs_(std::move(programs)), facts_(core::detect_install_facts()) {}
 
 Status Installer::check_installable(const Zone& zone) const {
   if (zone.job) return make_error(Code::kBusy, subject(zone) + " is being installed or removed");
@@ -56,6 +60,11 @@ void Installer::install(Zone* zone, const std::string& source, OnProgress on_pro
   auto prepare = [&]() -> Status {
     TRY(check_installable(*zone));
     TRY_AS(job->source, core::parse_source(source));
+    TRY(core::check_source_brand(job->source, zone->spec.brand));
+    if (zone->spec.brand == core::Brand::kVm) {
+      job->vm = vmzone::install_of(job->source, zone->spec);
+      TRY(vmzone::check_vm_host(*job->vm));
+    }
     facts_ = core::detect_install_facts();
     TRY_AS(job->label, labels::Label::decode(zone->file.label));
     TRY(fault_point("install.state.before"));
@@ -75,38 +84,54 @@ void Installer::install(Zone* zone, const std::string& source, OnProgress on_pro
       return fill_root(job, job->source.path);
     case core::Source::Kind::kTar: {
       std::string archive = job->source.path;
-      auto target = root_target(job);
+      auto target = make_target(job);
       if (!target) return fail(job, std::move(target).error());
       return launch(
           job, *target,
           [this, archive](const core::JobRequest& request) {
             return Result<core::InstallJob>(core::plan_unpack(request, facts_, archive));
           },
-          [this, job] { finish_tree(job); });
+          [this, job] { finish(job); });
     }
     case core::Source::Kind::kDebian:
       return build_image(job);
+    case core::Source::Kind::kKernel:
+    case core::Source::Kind::kDisk:
+    case core::Source::Kind::kIso:
+      return fill_vm(job);
   }
 }
 
-// LIB/zones/NAME/root, made anew.
-Result<std::string> Installer::root_target(const JobPtr& job) {
-  TRY_AS(std::string aside, discard_root(job->zone));
-  if (!aside.empty()) remove_aside(aside, [](const Status&) {});
+// LIB/zones/NAME/root or LIB/zones/NAME/vm, made anew.
+Result<std::string> Installer::make_target(const JobPtr& job) {
+  TRY_AS(auto aside, discard_content(job->zone));
+  remove_aside(aside, [](const Status&) {});
   TRY_AS(UniqueFd dir, parts_.registry->zone_dir(job->zone, true));
-  TRY(make_empty(dir.get(), "root"));
-  return parts_.registry->paths().lib + "/zones/" + job->zone + "/root";
+  const char* name = job->vm ? vmzone::kVmFolder : kTree;
+  TRY(make_empty(dir.get(), name, job->vm ? 0700 : 0755));
+  return parts_.registry->paths().lib + "/zones/" + job->zone + "/" + name;
+}
+
+void Installer::fill_vm(const JobPtr& job) {
+  auto target = make_target(job);
+  if (!target) return fail(job, std::move(target).error());
+  launch(
+      job, *target,
+      [this, job](const core::JobRequest& request) {
+        return Result<core::InstallJob>(core::plan_import(request, facts_, job->source));
+      },
+      [this, job] { finish(job); });
 }
 
 void Installer::fill_root(const JobPtr& job, const std::string& folder) {
-  auto target = root_target(job);
+  auto target = make_target(job);
   if (!target) return fail(job, std::move(target).error());
   launch(
       job, *target,
       [this, folder](const core::JobRequest& request) {
         return Result<core::InstallJob>(core::plan_copy(request, facts_, folder));
       },
-      [this, job] { finish_tree(job); });
+      [this, job] { finish(job); });
 }
 
 void Installer::build_image(const JobPtr& job) {
@@ -124,8 +149,8 @@ void Installer::build_image(const JobPtr& job) {
   std::string name = ".building-" + image;
   auto prepare = [&]() -> Status {
     TRY_AS(std::string aside, parts_.registry->discard(images, name));
-    if (!aside.empty()) remove_aside(aside, [](const Status&) {});
-    return make_empty(images, name);
+    remove_aside({aside}, [](const Status&) {});
+    return make_empty(images, name, 0755);
   };
   if (Status prepared = prepare(); !prepared) return fail(job, std::move(prepared).error());
   launch(
@@ -160,17 +185,21 @@ void Installer::release_image(const std::string& image) {
   for (auto& waiter : node.mapped()) waiter();
 }
 
-void Installer::finish_tree(const JobPtr& job) {
+void Installer::finish(const JobPtr& job) {
   if (Status status = fault_point("install.finish.before"); !status)
     return fail(job, std::move(status).error());
   auto dir = parts_.registry->zone_dir(job->zone, false);
   if (!dir) return fail(job, std::move(dir).error());
-  auto root = base::open_at(dir->get(), "root", O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-  if (!root) return fail(job, std::move(root).error());
-  int fd = root->get();
+  auto target = base::open_at(dir->get(), job->vm ? vmzone::kVmFolder : kTree,
+                              O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  if (!target) return fail(job, std::move(target).error());
+  int fd = target->get();
   job->on_progress({"finish", 0, 0});
   in_child(
-      {fd}, [fd, zone = job->zone] { return core::finish_install(fd, zone); },
+      {fd},
+      [fd, zone = job->zone, vm = job->vm] {
+        return vm ? vmzone::finish_vm(fd, *vm) : core::finish_install(fd, zone);
+      },
       [this, job](Status finished) {
         if (finished) finished = fault_point("install.finish.after");
         if (!finished) return fail(job, std::move(finished).error());
@@ -199,7 +228,7 @@ void Installer::fail(const JobPtr& job, base::Error cause) {
   parts_.events->emit(job->zone, "install-failed", error.message);
   if (!job->image.empty()) {
     auto aside = parts_.registry->discard(parts_.registry->images_dir(), ".building-" + job->image);
-    if (aside && !aside->empty()) remove_aside(*aside, [](const Status&) {});
+    if (aside) remove_aside({*aside}, [](const Status&) {});
     release_image(std::exchange(job->image, {}));
   }
   auto cleaned = [this, job, error](const Status& removed) {
@@ -214,7 +243,7 @@ void Installer::fail(const JobPtr& job, base::Error cause) {
     job->done(error);
     for (auto& cancel : job->cancels) cancel({});
   };
-  auto aside = discard_root(job->zone);
+  auto aside = discard_content(job->zone);
   if (!aside) return cleaned(Status(std::move(aside).error()));
   remove_aside(*aside, cleaned);
 }
@@ -230,9 +259,14 @@ void Installer::cancel(Zone* zone, Callback done) {
     base::log_ignored(subject(*zone) + ": kill", parts_.cgroups->kill(job->pool, job->zone));
 }
 
-Result<std::string> Installer::discard_root(const std::string& zone) {
+Result<std::vector<std::string>> Installer::discard_content(const std::string& zone) {
   TRY_AS(UniqueFd dir, parts_.registry->zone_dir(zone, true));
-  return parts_.registry->discard(dir.get(), "root");
+  std::vector<std::string> aside;
+  for (const char* name : {kTree, vmzone::kVmFolder}) {
+    TRY_AS(std::string moved, parts_.registry->discard(dir.get(), name));
+    aside.push_back(std::move(moved));
+  }
+  return aside;
 }
 
 void Installer::uninstall(Zone* zone, Callback done) {
@@ -245,10 +279,10 @@ void Installer::uninstall(Zone* zone, Callback done) {
   if (zone->file.state == State::kConfigured) return refuse("not installed", "");
   ZoneFile file = zone->file;
   file.state = State::kIncomplete;
-  auto begin = [&]() -> Result<std::string> {
+  auto begin = [&]() -> Result<std::vector<std::string>> {
     TRY(parts_.registry->set_file(zone, file));
     TRY(fault_point("delete.tree.before"));
-    TRY_AS(std::string aside, discard_root(zone->name));
+    TRY_AS(auto aside, discard_content(zone->name));
     TRY(fault_point("delete.tree.after"));
     file.state = State::kConfigured;
     file.source.clear();
@@ -265,7 +299,7 @@ void Installer::remove(Zone* zone, Callback done) {
   parts_.networks->forget(*zone);
   auto aside = parts_.registry->remove_zone(zone->name);
   if (!aside) return done(std::move(aside).error().context(subject(*zone) + ": delete"));
-  remove_aside(*aside, std::move(done));
+  remove_aside({*aside}, std::move(done));
 }
 
 Result<UniqueFd> Installer::open_run_source(const std::string& source) const {
@@ -275,8 +309,10 @@ Result<UniqueFd> Installer::open_run_source(const std::string& source) const {
     TRY_AS(Zone * zone, parts_.registry->get(name));
     if (zone->file.state != State::kInstalled || zone->job || zone->ephemeral)
       return make_error(Code::kState, subject(*zone) + " is not installed");
+    if (zone->spec.brand == core::Brand::kVm)
+      return make_error(Code::kInvalid, subject(*zone) + " is a vm zone: it has no tree to run in");
     TRY_AS(UniqueFd dir, parts_.registry->zone_dir(name, false));
-    return base::open_at(dir.get(), "root", O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    return base::open_at(dir.get(), kTree, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
   }
   auto parsed = core::parse_source(source);
   if (!parsed || parsed->kind != core::Source::Kind::kDir) {
@@ -317,11 +353,20 @@ void Installer::in_child(const std::vector<int>& keep, std::function<Status()> w
   if (!pid) (*shared)(std::move(pid).error());
 }
 
-void Installer::remove_aside(const std::string& name, Callback done) {
-  if (name.empty()) return done({});
+// names: as Registry::discard gives them; empty ones are nothing.
+void Installer::remove_aside(const std::vector<std::string>& names, Callback done) {
+  std::vector<std::string> there;
+  for (const std::string& name : names)
+    if (!name.empty()) there.push_back(name);
+  if (there.empty()) return done({});
   int trash = parts_.registry->trash_dir();
   in_child(
-      {trash}, [trash, name] { return base::remove_tree(trash, name); }, std::move(done));
+      {trash},
+      [trash, there]() -> Status {
+        for (const std::string& name : there) TRY(base::remove_tree(trash, name));
+        return {};
+      },
+      std::move(done));
 }
 
 void Installer::sweep_leftovers() {
@@ -333,14 +378,7 @@ void Installer::sweep_leftovers() {
   }
   auto trash = base::list_dir(parts_.registry->trash_dir());
   if (!trash || trash->empty()) return;
-  int dir = parts_.registry->trash_dir();
-  in_child(
-      {dir},
-      [dir, names = *trash]() -> Status {
-        for (const std::string& name : names) TRY(base::remove_tree(dir, name));
-        return {};
-      },
-      report);
+  remove_aside(*trash, report);
 }
 
 }  // namespace zoned

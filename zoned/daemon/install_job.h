@@ -1,5 +1,5 @@
-// Trees of zones: installing them in a confined job, removing them in a child, finding the tree for
-// zone run. A zone is `incomplete` from before the first byte to after the last: a kill in between
+// Trees of zones, and files of vm zones: installing them in a confined job, removing them in a child,
+// finding the tree for zone run. A zone is `incomplete` from before the first byte to after the last: a kill in between
 // leaves that state, which uninstall or another install clears.
 #pragma once
 
@@ -21,14 +21,14 @@ class Installer {
   using OnProgress = std::function<void(const core::Progress&)>;
   using Installed = std::function<void(base::Result<std::vector<std::string>> warnings)>;
 
-  // program: zone-unpack.
-  Installer(const Parts& parts, std::string program);
+  // programs: the folder of zone-unpack and zone-import.
+  Installer(const Parts& parts, std::string programs);
 
   // From configured or incomplete to installed; on failure incomplete is cleared again (configured).
   void install(Zone* zone, const std::string& source, OnProgress on_progress, Installed done);
   // Kills the install under way; done when the zone is configured again.
   void cancel(Zone* zone, Callback done);
-  // Removes the tree: installed or incomplete to configured.
+  // Removes what was installed: installed or incomplete to configured.
   void uninstall(Zone* zone, Callback done);
   // Removes the zone altogether. It does not run.
   void remove(Zone* zone, Callback done);
@@ -46,9 +46,10 @@ class Installer {
   void build_image(const JobPtr& job);
   void image_built(const JobPtr& job);
   void fill_root(const JobPtr& job, const std::string& folder);
-  base::Result<std::string> root_target(const JobPtr& job);
+  void fill_vm(const JobPtr& job);
+  base::Result<std::string> make_target(const JobPtr& job);
   void release_image(const std::string& image);
-  void finish_tree(const JobPtr& job);
+  void finish(const JobPtr& job);
   void succeed(const JobPtr& job);
   void fail(const JobPtr& job, base::Error cause);
   // Runs a job that fills the folder `target`; then `next`, or fail().
@@ -63,11 +64,11 @@ class Installer {
   void clean_launch(const JobPtr& job, unsigned attempt);
   // Runs work in a child; its error comes back.
   void in_child(const std::vector<int>& keep, std::function<base::Status()> work, Callback done);
-  void remove_aside(const std::string& name, Callback done);
-  base::Result<std::string> discard_root(const std::string& zone);
+  void remove_aside(const std::vector<std::string>& names, Callback done);
+  base::Result<std::vector<std::string>> discard_content(const std::string& zone);
 
   Parts parts_;
-  std::string program_;
+  std::string programs_;
   core::InstallFacts facts_;
   std::map<std::string, JobPtr> jobs_;  // installs under way, by zone
   std::map<std::string, std::vector<std::function<void()>>> building_;  // image -> who waits for it

@@ -60,7 +60,7 @@ Status Installer::send(const JobPtr& job, const std::string& target, const Plann
   request.ids = job->ids;
   request.cgroup = {job->pool, job->zone, {}};
   request.time_namespace = parts_.host->time_namespace;
-  request.program = program_;
+  request.program = programs_ + (job->vm ? "/zone-import" : "/zone-unpack");
   request.target = target;
   TRY_AS(core::InstallJob planned, plan(request));
   TRY_AS(auto descriptors, core::open_job(planned));

@@ -3,11 +3,13 @@
 
 #include <array>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/unique_fd.h"
 #include "labels/label.h"
+#include "vmzone/install.h"
 #include "zoned/core/source.h"
 #include "zoned/daemon/install_job.h"
 
@@ -18,7 +20,8 @@ struct Installer::Job {
   std::string pool;
   labels::Label label;
   core::Source source;
-  std::string image;  // being built, empty otherwise
+  std::string image;                    // being built, empty otherwise
+  std::optional<vmzone::VmInstall> vm;  // of a vm zone
   OnProgress on_progress;
   Installed done;
   std::vector<std::string> warnings;

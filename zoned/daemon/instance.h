@@ -33,7 +33,7 @@ class Instance {
 // root as given on the command line: absolute, without symbolic links; empty stays empty.
 base::Result<std::string> canonical_root(const std::string& root);
 using api::subtree_name;
-// The folder of the program that runs: zone-keeper, zone-init and zone-unpack lie beside it.
+// The folder of the program that runs: zone-keeper, zone-init, zone-unpack and zone-import lie beside it.
 base::Result<std::string> program_folder();
 
 // True once per start of the machine (and after forget_machine_start): zones with autoboot boot.

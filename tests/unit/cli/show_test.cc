@@ -84,6 +84,11 @@ TEST_CASE("paths in sources become absolute, other sources stay") {
   CHECK(cli::absolute_source("dir:/abs", "/here") == "dir:/abs");
   CHECK(cli::absolute_source("debian:bookworm", "/here") == "debian:bookworm");
   CHECK(cli::absolute_source("dir:", "/here") == "dir:");
+  CHECK(cli::absolute_source("disk:d.qcow2", "/here") == "disk:/here/d.qcow2");
+  CHECK(cli::absolute_source("iso:cd.iso", "/here") == "iso:/here/cd.iso");
+  CHECK(cli::absolute_source("kernel:k", "/here") == "kernel:/here/k");
+  CHECK(cli::absolute_source("kernel:k,initrd=i", "/here") == "kernel:/here/k,initrd=/here/i");
+  CHECK(cli::absolute_source("kernel:/k,initrd=/i", "/here") == "kernel:/k,initrd=/i");
 }
 
 TEST_CASE("control characters of others never reach the terminal as they are") {

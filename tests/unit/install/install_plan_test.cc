@@ -1,5 +1,7 @@
 #include "zoned/core/install_plan.h"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <catch2/catch.hpp>
 
@@ -38,14 +40,14 @@ core::JobRequest request() {
   return request;
 }
 
-Source debian(const char* text) {
+Source source_of(const char* text) {
   auto source = core::parse_source(text);
   REQUIRE(source);
   return *source;
 }
 
 InstallJob debian_job() {
-  auto job = core::plan_debian(request(), facts(), debian("debian:bookworm,include=nginx"));
+  auto job = core::plan_debian(request(), facts(), source_of("debian:bookworm,include=nginx"));
   REQUIRE(job);
   return *job;
 }
@@ -65,6 +67,7 @@ bool has_descriptor(const InstallJob& job, const JobDescriptor& wanted) {
 TEST_CASE("jobs run behind all walls") {
   std::vector<InstallJob> jobs = {core::plan_copy(request(), facts(), "/srv/tree"),
                                   core::plan_unpack(request(), facts(), "/srv/a.tar"),
+                                  core::plan_import(request(), facts(), source_of("disk:/srv/d")),
                                   debian_job()};
   for (const InstallJob& job : jobs) {
     const core::ZonePlan& plan = job.plan;
@@ -137,6 +140,27 @@ TEST_CASE("an archive travels as a descriptor that stays open") {
   CHECK(find_mount(job, "/source") == nullptr);
 }
 
+TEST_CASE(
+    "what a vm zone is installed from travels as descriptors, into a job with little memory") {
+  auto kernel = core::parse_source("kernel:/srv/vmlinuz,initrd=/srv/initrd");
+  REQUIRE(kernel);
+  InstallJob job = core::plan_import(request(), facts(), *kernel);
+  CHECK(has_descriptor(job, {"image", "/srv/vmlinuz", JobDescriptor::Kind::kArchive}));
+  CHECK(has_descriptor(job, {"initrd", "/srv/initrd", JobDescriptor::Kind::kArchive}));
+  CHECK(job.plan.kept_fds == std::vector<core::KeptFd>{{"image", 3}, {"initrd", 4}});
+  CHECK(job.plan.exec.argv == std::vector<std::string>{"zone-import", "kernel", "3", "4"});
+  auto limit = std::find_if(job.plan.rlimits.begin(), job.plan.rlimits.end(),
+                            [](const core::Rlimit& one) { return one.resource == RLIMIT_AS; });
+  CHECK(limit != job.plan.rlimits.end());
+  for (const char* kind : {"disk", "iso"}) {
+    auto source = core::parse_source(std::string(kind) + ":/srv/image");
+    REQUIRE(source);
+    job = core::plan_import(request(), facts(), *source);
+    CHECK(job.plan.kept_fds == std::vector<core::KeptFd>{{"image", 3}});
+    CHECK(job.plan.exec.argv == std::vector<std::string>{"zone-import", kind, "3"});
+  }
+}
+
 TEST_CASE("mmdebstrap gets packages, options and sources as whole words") {
   InstallJob job = debian_job();
   const std::vector<std::string>& argv = job.plan.exec.argv;
@@ -158,23 +182,23 @@ TEST_CASE("mmdebstrap gets packages, options and sources as whole words") {
 TEST_CASE("a Debian job needs mmdebstrap, Debian's keys and an archive") {
   InstallFacts without = facts();
   without.mmdebstrap = false;
-  auto job = core::plan_debian(request(), without, debian("debian:bookworm"));
+  auto job = core::plan_debian(request(), without, source_of("debian:bookworm"));
   REQUIRE_FALSE(job);
   CHECK(job.error().code == base::Code::kUnsupported);
   CHECK(job.error().hint == "install the package mmdebstrap");
   without = facts();
   without.debian_keyring = false;
-  CHECK_FALSE(core::plan_debian(request(), without, debian("debian:bookworm")));
+  CHECK_FALSE(core::plan_debian(request(), without, source_of("debian:bookworm")));
   without = facts();
   without.apt_sources.clear();
-  auto nowhere = core::plan_debian(request(), without, debian("debian:bookworm"));
+  auto nowhere = core::plan_debian(request(), without, source_of("debian:bookworm"));
   REQUIRE_FALSE(nowhere);
   CHECK(nowhere.error().hint == "name one: debian:bookworm,mirror=URL");
-  CHECK(core::plan_debian(request(), without, debian("debian:bookworm,mirror=http://m/debian")));
+  CHECK(core::plan_debian(request(), without, source_of("debian:bookworm,mirror=http://m/debian")));
 }
 
 TEST_CASE("image names tell wishes apart and nothing else") {
-  auto name = [](const char* text) { return core::image_name(facts(), debian(text)); };
+  auto name = [](const char* text) { return core::image_name(facts(), source_of(text)); };
   CHECK(name("debian:bookworm,include=nginx+curl") == name("debian:bookworm,include=curl+nginx"));
   CHECK(name("debian:bookworm,include=dbus") == name("debian:bookworm"));
   CHECK(name("debian:bookworm") != name("debian:bookworm,include=nginx"));

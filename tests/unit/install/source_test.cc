@@ -33,7 +33,8 @@ TEST_CASE("a debian source has a suite, packages in order and a mirror") {
 TEST_CASE("a formatted source parses to itself") {
   for (const char* text :
        {"dir:/", "tar:/a/b.tar", "debian:sid", "debian:bookworm,include=g+++nginx",
-        "debian:bookworm,include=libstdc++6,mirror=https://example.org:8080/debian/"}) {
+        "debian:bookworm,include=libstdc++6,mirror=https://example.org:8080/debian/",
+        "kernel:/boot/vmlinuz", "kernel:/k, old,initrd=/i,=", "disk:/d.qcow2", "iso:/a,b.iso"}) {
     auto source = parse_source(text);
     REQUIRE(source);
     auto again = parse_source(format_source(*source));
@@ -50,6 +51,15 @@ TEST_CASE("bad sources are refused") {
                            "dir:/srv/../etc",
                            "dir:/./x",
                            "tar:/a\nb",
+                           "kernel:",
+                           "kernel:k",
+                           "kernel:,initrd=/i",
+                           "kernel:/k,initrd=",
+                           "kernel:/k,initrd=i",
+                           "kernel:/k,initrd=/i,initrd=/j",
+                           "disk:",
+                           "disk:d.qcow2",
+                           "iso:../x",
                            "debian:",
                            "debian:Bookworm",
                            "debian:book worm",
@@ -78,7 +88,7 @@ TEST_CASE("bad sources are refused") {
 }
 
 TEST_CASE("sources of later versions are refused by name") {
-  for (const char* kind : {"oci", "clone", "disk", "kernel", "iso"}) {
+  for (const char* kind : {"oci", "clone"}) {
     auto source = parse_source(std::string(kind) + ":something");
     REQUIRE_FALSE(source);
     CHECK(source.error().code == base::Code::kUnsupported);
@@ -94,4 +104,37 @@ TEST_CASE("a misspelt source names the nearest") {
   auto option = parse_source("debian:bookworm,inclued=nginx");
   REQUIRE_FALSE(option);
   CHECK(option.error().hint == "did you mean include=?");
+}
+
+TEST_CASE("a kernel may have an initrd beside it") {
+  auto bare = parse_source("kernel:/boot/vm, linuz");
+  REQUIRE(bare);
+  CHECK(bare->kind == Source::Kind::kKernel);
+  CHECK(bare->path == "/boot/vm, linuz");
+  CHECK(bare->initrd.empty());
+  auto both = parse_source("kernel:/boot/vmlinuz,initrd=/boot/initrd.img");
+  REQUIRE(both);
+  CHECK(both->path == "/boot/vmlinuz");
+  CHECK(both->initrd == "/boot/initrd.img");
+}
+
+TEST_CASE("trees are for native zones, kernels and images for vm zones") {
+  for (const char* text : {"dir:/t", "tar:/t", "debian:bookworm"}) {
+    auto source = parse_source(text);
+    REQUIRE(source);
+    CHECK(core::check_source_brand(*source, core::Brand::kNative).ok());
+    auto refused = core::check_source_brand(*source, core::Brand::kVm);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().message == "source '" + std::string(text) + "' is for native zones");
+    CHECK_FALSE(refused.error().hint.empty());
+  }
+  for (const char* text : {"kernel:/k", "disk:/d", "iso:/i"}) {
+    auto source = parse_source(text);
+    REQUIRE(source);
+    CHECK(core::check_source_brand(*source, core::Brand::kVm).ok());
+    auto refused = core::check_source_brand(*source, core::Brand::kNative);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().message == "source '" + std::string(text) + "' is for vm zones");
+    CHECK_FALSE(refused.error().hint.empty());
+  }
 }
