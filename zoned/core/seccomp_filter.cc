@@ -170,8 +170,9 @@ base::Result<FilterProgram> vmm_program(bool kvm) {
   TRY_AS(Context context, new_context(SCMP_ACT_KILL_PROCESS));
   TRY(add_calls(context.get(), SCMP_ACT_ALLOW, seccomp_calls::vmm()));
   TRY(add_calls(context.get(), SCMP_ACT_NOTIFY, seccomp_calls::vmm_start()));
-  // Its flags are in memory, where a filter can't look: libc goes back to clone(2).
-  TRY(add_calls(context.get(), SCMP_ACT_ERRNO(ENOSYS), {"clone3"}));
+  // Flags of the first are in memory, where a filter can't look: libc goes back to clone(2). QEMU
+  // does without io_uring.
+  TRY(add_calls(context.get(), SCMP_ACT_ERRNO(ENOSYS), {"clone3", "io_uring_setup"}));
   TRY(allow_with(context.get(), SCMP_SYS(clone),
                  {scmp_arg_cmp{0, SCMP_CMP_MASKED_EQ, kThread | kNew, kThread}}));
   for (uint64_t request : kVmmRequests)

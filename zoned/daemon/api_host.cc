@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/strings.h"
+#include "vmzone/host.h"
 #include "zoned/daemon/api.h"
 
 namespace zoned {
@@ -20,6 +21,8 @@ void Api::host(Request request) {
   json checks = json::array();
   std::vector<core::HostCheck> found = core::check_host(*parts_.host);
   for (core::HostCheck& check : parts_.networks->checks()) found.push_back(std::move(check));
+  for (core::HostCheck& check : vmzone::check_vm_host(parts_.guests->kvm()))
+    found.push_back(std::move(check));
   for (const core::HostCheck& check : found)
     checks.push_back({{"subject", check.subject},
                       {"state", check.state},

@@ -99,7 +99,11 @@ void Api::replace_config(const Request& request, const std::string& text) {
     TRY_AS(core::ZoneSpec spec, core::parse_zone(zone->name, text, file_name(zone->name)));
     TRY_AS(core::Planned planned, runtime_->try_plan(spec, zone));
     const core::ZoneSpec before = zone->spec;
-    uint32_t weight_before = zone->weight;
+    if (spec.brand != before.brand)
+      return make_error(Code::kInvalid, "brand: a zone keeps the one that it was created with",
+                        "create another zone");
+    resource::Limits limits_before = runtime_->live_limits(*zone, before);
+    resource::Limits limits = runtime_->live_limits(*zone, spec);
     bool running = zone->record && zone->state != State::kDown;
     TRY_AS(bool ports_live, runtime_->configure(zone, text, spec));
     for (const std::string& key : core::changed_keys(before, spec)) {
@@ -108,9 +112,8 @@ void Api::replace_config(const Request& request, const std::string& text) {
     }
     if (!running) return planned.warnings;
     TRY(parts_.shares->update(zone));
-    TRY_AS(auto writes,
-           parts_.cgroups->plan_change(core::limits_of(before, weight_before),
-                                       core::limits_of(spec, zone->weight), &planned.warnings));
+    limits.cpu_weight = zone->weight;
+    TRY_AS(auto writes, parts_.cgroups->plan_change(limits_before, limits, &planned.warnings));
     TRY(parts_.cgroups->apply(zone->record->pool, zone->name, writes));
     return planned.warnings;
   };

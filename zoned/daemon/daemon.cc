@@ -136,8 +136,10 @@ Status Daemon::build(const std::string& root) {
   TRY_AS(networks_, Networks::open(root_, registry_.get(), loop_.get(), &events_));
   TRY(read_settings());
   TRY(open_keepers(programs));
-  parts_ = {loop_.get(), registry_.get(), cgroups_.get(), ids_.get(),      keepers_.get(),
-            &children_,  &events_,        shares_.get(),  networks_.get(), &host_};
+  guests_ = std::make_unique<Guests>(loop_.get(), registry_.get(), keepers_.get(), &events_);
+  parts_ = {loop_.get(),     registry_.get(), cgroups_.get(), ids_.get(),
+            keepers_.get(),  &children_,      &events_,       shares_.get(),
+            networks_.get(), guests_.get(),   &host_};
   runtime_ = std::make_unique<Runtime>(parts_);
   installer_ = std::make_unique<Installer>(parts_, programs);
   audit_ = std::make_unique<LogAudit>(registry_->run_dir());

@@ -81,6 +81,7 @@ class Daemon {
   std::unique_ptr<Keepers> keepers_;
   std::unique_ptr<Shares> shares_;
   std::unique_ptr<Networks> networks_;
+  std::unique_ptr<Guests> guests_;
   std::unique_ptr<Runtime> runtime_;
   std::unique_ptr<Installer> installer_;
   std::unique_ptr<AuditSink> audit_;

@@ -78,6 +78,7 @@ void Daemon::keep(Zone* zone, const RecoveryAction& action) {
   zone->record->start_time = action.start_time;
   if (zone->state == State::kReady) zone->state = State::kRunning;
   if (changed) base::log_ignored(subject(*zone), registry_->write_record(*zone));
+  if (is_vm(*zone)) guests_->resume_control(*zone);
   if (zone->output || zone->ephemeral) return;
   // We lost our duplicate of its output when we ended.
   ++missing_outputs_;
@@ -124,6 +125,7 @@ void Daemon::adopt(Zone* zone) {
   Status adopted = prepare();
   if (!adopted) return runtime_->finish(zone, {});
   if (zone->state == State::kReady) zone->state = State::kRunning;
+  if (is_vm(*zone)) guests_->resume_control(*zone);
   events_.emit(zone->name, "adopted", "its zone-keeper was replaced");
 }
 

@@ -124,6 +124,7 @@ Result<netns::PortRequest> Networks::request_of(const Zone& zone, const core::Zo
                                                 size_t index, bool keep) {
   const core::NetSpec& net = spec.net[index];
   netns::PortRequest request;
+  if (spec.brand == core::Brand::kVm) request.kind = netns::PortKind::kTap;
   request.zone = zone.name;
   request.name = core::port_name(spec, index);
   request.mac = net.mac;

@@ -16,12 +16,14 @@
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "resource/cgroup.h"
+#include "vmzone/plan.h"
 #include "zoned/core/host_facts.h"
 #include "zoned/core/id_registry.h"
 #include "zoned/core/keeper_protocol.h"
 #include "zoned/core/mounts.h"
 #include "zoned/core/planner.h"
 #include "zoned/daemon/events.h"
+#include "zoned/daemon/guests.h"
 #include "zoned/daemon/keepers.h"
 #include "zoned/daemon/networks.h"
 #include "zoned/daemon/registry.h"
@@ -40,8 +42,11 @@ struct Parts {
   Events* events = nullptr;
   Shares* shares = nullptr;
   Networks* networks = nullptr;
+  Guests* guests = nullptr;
   const core::HostFacts* host = nullptr;
 };
+
+inline bool is_vm(const Zone& zone) { return zone.spec.brand == core::Brand::kVm; }
 
 // stdin, stdout, stderr of a client (zone run, zone exec).
 using ClientStdio = std::array<base::UniqueFd, 3>;
@@ -91,6 +96,8 @@ class Runtime {
   void finish_ports(Zone* zone);
   // A plan for the zone as configured, without effects: for verify and set.
   base::Result<core::Planned> try_plan(const core::ZoneSpec& spec, const Zone* zone);
+  // The limits of a running zone by this configuration, of what changes live.
+  resource::Limits live_limits(const Zone& zone, const core::ZoneSpec& spec);
 
   // The keeper's word that a first process has ended.
   void on_exited(const std::string& name, const std::string& boot_id,
@@ -125,12 +132,24 @@ class Runtime {
   base::Status step_ports(Boot* boot);
   base::Status step_record(Boot* boot);
   base::Status step_launch(Boot* boot);
+  base::Status collect(Boot* boot);
+  base::Status collect_native(Boot* boot);
   void launched(const std::shared_ptr<Boot>& boot, base::Result<KeeperReply> reply);
   void running(const std::shared_ptr<Boot>& boot, KeeperReply reply);
   void failed(const std::shared_ptr<Boot>& boot, base::Error error);
   void write_later(Zone* zone);
   base::Result<std::shared_ptr<const core::ZonePlan>> plan_of(Zone* zone);
   base::Result<int> filter(const std::string& profile);
+  base::Status check_pool(const core::ZoneSpec& spec) const;
+
+  // Brand vm (runtime_vm.cc).
+  base::Status plan_vm(Boot* boot);
+  base::Status collect_vm(Boot* boot);
+  void start_guest(const std::shared_ptr<Boot>& boot, KeeperReply reply);
+  base::Result<vmzone::PlannedVm> plan_machine(const core::ZoneSpec& spec, const Zone& zone,
+                                               core::IdRange ids, const std::string& boot_id,
+                                               bool keep);
+  base::Result<core::Planned> try_plan_vm(const core::ZoneSpec& spec, const Zone* zone);
 
   // Ports of running zones (runtime_ports.cc).
   base::Status move_ports(Zone* zone, const std::vector<netns::PortPlan>& ports);

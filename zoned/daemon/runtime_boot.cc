@@ -11,9 +11,8 @@
 #include "zoned/core/plan_json.h"
 #include "zoned/core/root_tree.h"
 #include "zoned/core/seccomp_filter.h"
+#include "zoned/daemon/boot.h"
 #include "zoned/daemon/fault.h"
-#include "zoned/daemon/host_tree.h"
-#include "zoned/daemon/runtime.h"
 
 namespace zoned {
 
@@ -39,18 +38,16 @@ int stop_signal_of(const core::ZonePlan& plan, const core::TreeFacts& tree) {
 
 }  // namespace
 
-struct Runtime::Boot {
-  std::string name;
-  std::string boot_id;
-  Zone* zone = nullptr;  // valid while the steps run
-  BootRequest request;
-  OnBooted done;
-  UniqueFd tree_dir;  // the zone's tree (or what lies below its overlay)
-  std::vector<HostTree> host_trees;
-  core::TreeFacts tree;
-  core::Planned planned;
-  resource::ZoneCgroup cgroup;
-};
+void Runtime::Boot::pass(std::string descriptor, int fd) {
+  if (fd < 0) return;
+  names.push_back(std::move(descriptor));
+  fds.push_back(fd);
+}
+
+void Runtime::Boot::pass(std::string descriptor, UniqueFd fd) {
+  pass(descriptor, fd.get());
+  passed.push_back({std::move(descriptor), std::move(fd)});
+}
 
 const std::array<Runtime::Step, 9> Runtime::kSteps = {{
     {"range", &Runtime::step_range},
@@ -94,55 +91,55 @@ void Runtime::boot(Zone* zone, BootRequest request, OnBooted done) {
   }
   zone->launching = true;
   arm(zone, kBootDeadline, &Runtime::kill_zone);
-  std::vector<std::string> names;
-  std::vector<int> fds;
-  auto pass = [&](std::string name, int fd) {
-    if (fd < 0) return;
-    names.push_back(std::move(name));
-    fds.push_back(fd);
-  };
-  const core::ZonePlan& plan = boot->planned.plan;
-  UniqueFd root;
-  std::vector<UniqueFd> trees;
-  auto collect = [&]() -> Status {
-    TRY_AS(root, core::clone_tree(boot->tree_dir.get()));
-    pass("root", root.get());
-    for (size_t i = 0; i < boot->host_trees.size(); ++i) {
-      TRY_AS(UniqueFd tree, core::clone_tree(boot->host_trees[i].fd.get()));
-      pass("fs." + std::to_string(i), tree.get());
-      trees.push_back(std::move(tree));
-    }
-    if (!plan.ports.empty()) {
-      TRY_AS(UniqueFd hosts, parts_.networks->hosts_file(plan.ports));
-      TRY_AS(UniqueFd tree, core::clone_tree(hosts.get()));
-      pass("hosts", tree.get());
-      trees.push_back(std::move(tree));
-    }
-    pass("cgroup", boot->cgroup.v2_payload.get());
-    for (size_t i = 0; i < boot->cgroup.v1_procs.size(); ++i)
-      pass("procs" + std::to_string(i), boot->cgroup.v1_procs[i].get());
-    TRY_AS(int compiled, filter(plan.filter));
-    pass("filter", compiled);
-    if (boot->request.run) {
-      constexpr std::array<const char*, 3> kNames = {"stdin", "stdout", "stderr"};
-      for (size_t i = 0; i < kNames.size() && !boot->request.tty; ++i)
-        pass(kNames.at(i), boot->request.stdio.at(i).get());
-      return {};
-    }
-    TRY_AS(UniqueFd dir, parts_.registry->zone_dir(zone->name, true));
-    TRY(base::make_dirs(dir.get(), "log", 0700));
-    return {};
-  };
-  if (Status status = collect(); !status)
+  if (Status status = collect(boot.get()); !status)
     return failed(boot, std::move(status).error().context(subject(*zone)));
   boot->zone = nullptr;
   json body = {{"op", "launch"},
-               {"plan", core::to_json(plan)},
+               {"plan", core::to_json(boot->planned.plan)},
                {"logged", !boot->request.run},
-               {"fds", names}};
+               {"fds", boot->names}};
   parts_.keepers->request(
-      zone->record->keeper, std::move(body), fds,
+      zone->record->keeper, std::move(body), boot->fds,
       [this, boot](Result<KeeperReply> reply) { launched(boot, std::move(reply)); });
+  boot->passed.clear();
+}
+
+// What the keeper is given beside the plan.
+Status Runtime::collect(Boot* boot) {
+  const core::ZonePlan& plan = boot->planned.plan;
+  if (boot->machine) {
+    TRY(collect_vm(boot));
+  } else {
+    TRY(collect_native(boot));
+  }
+  boot->pass("cgroup", boot->cgroup.v2_payload.get());
+  for (size_t i = 0; i < boot->cgroup.v1_procs.size(); ++i)
+    boot->pass("procs" + std::to_string(i), boot->cgroup.v1_procs[i].get());
+  TRY_AS(int compiled, filter(plan.filter));
+  boot->pass("filter", compiled);
+  if (boot->request.run) {
+    constexpr std::array<const char*, 3> kNames = {"stdin", "stdout", "stderr"};
+    for (size_t i = 0; i < kNames.size() && !boot->request.tty; ++i)
+      boot->pass(kNames.at(i), boot->request.stdio.at(i).get());
+    return {};
+  }
+  TRY_AS(UniqueFd dir, parts_.registry->zone_dir(boot->name, true));
+  TRY(base::make_dirs(dir.get(), "log", 0700));
+  return {};
+}
+
+Status Runtime::collect_native(Boot* boot) {
+  TRY_AS(UniqueFd root, core::clone_tree(boot->tree_dir.get()));
+  boot->pass("root", std::move(root));
+  for (size_t i = 0; i < boot->host_trees.size(); ++i) {
+    TRY_AS(UniqueFd tree, core::clone_tree(boot->host_trees[i].fd.get()));
+    boot->pass("fs." + std::to_string(i), std::move(tree));
+  }
+  if (boot->planned.plan.ports.empty()) return {};
+  TRY_AS(UniqueFd hosts, parts_.networks->hosts_file(boot->planned.plan.ports));
+  TRY_AS(UniqueFd tree, core::clone_tree(hosts.get()));
+  boot->pass("hosts", std::move(tree));
+  return {};
 }
 
 Status Runtime::run_steps(Boot* boot) {
@@ -175,6 +172,7 @@ Status Runtime::step_range(Boot* boot) {
 
 Status Runtime::step_tree(Boot* boot) {
   Zone* zone = boot->zone;
+  if (is_vm(*zone)) return {};  // its cell's tree is the machine's
   if (zone->ephemeral) {
     TRY_AS(boot->tree_dir, base::dup_fd(zone->run_source.get()));
   } else {
@@ -194,6 +192,7 @@ Status Runtime::step_tree(Boot* boot) {
 
 Status Runtime::step_plan(Boot* boot) {
   Zone* zone = boot->zone;
+  if (is_vm(*zone)) return plan_vm(boot);
   TRY_AS(auto ports, parts_.networks->plan(*zone, zone->spec, true));
   core::PlanInputs inputs{zone->spec,
                           *parts_.host,
@@ -217,6 +216,7 @@ Status Runtime::step_plan(Boot* boot) {
 }
 
 Status Runtime::step_mountpoints(Boot* boot) {
+  if (boot->machine) return {};
   if (boot->zone->ephemeral) return {};  // the launcher makes them on the overlay's upper side
   std::vector<core::MountPoint> points;
   for (const HostTree& tree : boot->host_trees) points.push_back({tree.target, tree.folder});
@@ -277,13 +277,14 @@ void Runtime::launched(const std::shared_ptr<Boot>& boot, Result<KeeperReply> re
     return boot->done(reply ? gone : reply.error());
   }
   if (!reply) return failed(boot, std::move(reply).error().context(subject(*zone)));
-  if (Status status = fault_point("boot.running.before"); !status)
-    return failed(boot, std::move(status).error().context(subject(*zone)));
+  if (boot->machine) return start_guest(boot, *std::move(reply));
   running(boot, *std::move(reply));
 }
 
 void Runtime::running(const std::shared_ptr<Boot>& boot, KeeperReply reply) {
   Zone* zone = parts_.registry->find(boot->name);
+  if (Status status = fault_point("boot.running.before"); !status)
+    return failed(boot, std::move(status).error().context(subject(*zone)));
   zone->launching = false;
   disarm(zone);
   zone->record->pid = reply.body.value("pid", 0);
@@ -382,7 +383,14 @@ void Runtime::undo(Zone* zone, base::Error why) {
   finish(zone, {});
 }
 
+Status Runtime::check_pool(const core::ZoneSpec& spec) const {
+  if (parts_.registry->find_pool(spec.pool) != nullptr) return {};
+  return make_error(Code::kNotFound, "pool " + base::quoted(spec.pool) + ": no such pool",
+                    "'zone pool create' makes one");
+}
+
 Result<core::Planned> Runtime::try_plan(const core::ZoneSpec& spec, const Zone* zone) {
+  if (spec.brand == core::Brand::kVm) return try_plan_vm(spec, zone);
   core::TreeFacts tree;
   core::TreeQuestion question;
   question.command = spec.command;
@@ -395,9 +403,7 @@ Result<core::Planned> Runtime::try_plan(const core::ZoneSpec& spec, const Zone* 
   } else if (!spec.command.empty()) {
     tree.command_path = spec.command[0];  // no tree yet: nothing to compare with
   }
-  if (parts_.registry->find_pool(spec.pool) == nullptr)
-    return make_error(Code::kNotFound, "pool " + base::quoted(spec.pool) + ": no such pool",
-                      "'zone pool create' makes one");
+  TRY(check_pool(spec));
   TRY_AS(auto host_trees, open_host_trees(spec));
   constexpr uint32_t kAnyRange = 524288;
   core::PlanInputs inputs{

@@ -98,6 +98,11 @@ void Runtime::exec(Zone* zone, ExecRequest request, OnEntered done) {
         make_error(Code::kState,
                    subject(*zone) + " is " + std::string(state_name(zone->state)) + ", not running",
                    zone->state == State::kInstalled ? "boot it first" : ""));
+  if (is_vm(*zone))
+    return done(make_error(Code::kUnsupported,
+                           subject(*zone) + " is a virtual machine: its processes are its guest's",
+                           "use 'zone console " + zone->name + "', 'zone vnc " + zone->name +
+                               "', or the guest's own remote login over its network"));
   auto send = [&]() -> Status {
     TRY_AS(auto plan, plan_of(zone));
     TRY_AS(core::EnterPlan enter, plan_for(*plan, *zone->record, request));

@@ -60,17 +60,19 @@ void Runtime::shutdown(Zone* zone, milliseconds timeout, Intent intent, Callback
   parts_.events->emit(zone->name, "shutdown");
   if (timeout.count() == 0) return kill_zone(zone);
   arm(zone, timeout, &Runtime::kill_zone);
+  auto asked = [this, name = zone->name, boot_id = zone->record->boot_id](bool told) {
+    Zone* target = parts_.registry->find(name);
+    if (told || target == nullptr || !target->record || target->record->boot_id != boot_id ||
+        target->state != State::kShuttingDown)
+      return;
+    kill_zone(target);  // it can't be asked
+  };
+  if (is_vm(*zone))
+    return parts_.guests->powerdown(*zone, [asked](const Status& told) { asked(told.ok()); });
   nlohmann::json body = {
       {"op", "signal"}, {"zone", zone->name}, {"signal", zone->record->stop_signal}};
-  parts_.keepers->request(
-      zone->record->keeper, std::move(body), {},
-      [this, name = zone->name, boot_id = zone->record->boot_id](base::Result<KeeperReply> reply) {
-        Zone* target = parts_.registry->find(name);
-        if (reply || target == nullptr || !target->record || target->record->boot_id != boot_id ||
-            target->state != State::kShuttingDown)
-          return;
-        kill_zone(target);  // it can't be asked
-      });
+  parts_.keepers->request(zone->record->keeper, std::move(body), {},
+                          [asked](const base::Result<KeeperReply>& reply) { asked(reply.ok()); });
 }
 
 void Runtime::halt(Zone* zone, Callback done) {
@@ -123,6 +125,8 @@ void Runtime::on_exited(const std::string& name, const std::string& boot_id,
 
 void Runtime::finish(Zone* zone, const core::ExitStatus& status) {
   if (!zone->record || zone->state == State::kDown) return;
+  // A guest that never ran is a boot that failed, and takes its way through failed().
+  if (is_vm(*zone) && parts_.guests->ended(*zone, status)) return;
   disarm(zone);
   zone->state = State::kDown;
   if (zone->failure.message.empty()) {
