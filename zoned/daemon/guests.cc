@@ -280,7 +280,8 @@ void Guests::on_broken(const std::string& zone, const base::Error& error) {
   Guest& guest = guests_.at(zone);
   guest.qmp.reset();
   milliseconds delay = std::min(kRetryFirst * (1U << std::min(guest.attempts, 6U)), kRetryLast);
-  if (++guest.attempts == 1 && !guest.starting) events_->emit(zone, "control-lost", error.message);
+  // The first time may be its end, of which nobody has told yet.
+  if (++guest.attempts == 2 && !guest.starting) events_->emit(zone, "control-lost", error.message);
   guest.retry = loop_->after(delay, [this, zone] {
     guests_.at(zone).retry = 0;
     connect(zone);
