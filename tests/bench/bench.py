@@ -17,6 +17,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import measure  # noqa: E402
+import networks  # noqa: E402
 import ours as our_side  # noqa: E402
 import peers as peer_side  # noqa: E402
 
@@ -145,6 +146,15 @@ class Bench:
                             "<= 1.02")
 
 
+    def p10(self):
+        """Zones on a network. The rules that held are kept beside the figures."""
+        if not self.ours:
+            return
+        networks.measure_all(self.args.build, os.path.dirname(self.tree) + "/network", self.tree,
+                             max(3, self.args.rounds // 20), self.result,
+                             self.args.out + ".nft")
+
+
 class SameDepth:
     """Cgroups of the host as deep as a zone's: SUBTREE/POOL/ZONE (/payload on v2)."""
 
@@ -213,7 +223,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--build", default="build/release")
     parser.add_argument("--out", default="build/bench.json")
-    parser.add_argument("--only", default="P1,P3,P4,P7")
+    parser.add_argument("--only", default="P1,P3,P4,P7,P10")
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--idle", type=int, default=1000)
     parser.add_argument("--where", default="this host")
@@ -228,7 +238,8 @@ def main():
         sys.exit("bench: needs root")
     folder = tempfile.mkdtemp(prefix="zoned-bench.")
     os.chmod(folder, 0o711)
-    steps = {"P1": Bench.p1, "P3": Bench.p3, "P4": Bench.p4, "P7": Bench.p7}
+    steps = {"P1": Bench.p1, "P3": Bench.p3, "P4": Bench.p4, "P7": Bench.p7,
+             "P10": Bench.p10}
     bench = None
     try:
         bench = Bench(args, folder)

@@ -1,0 +1,156 @@
+"""P10: what a network of ours costs, beside a bare veth pair between two plain namespaces."""
+import contextlib
+import ctypes
+import json
+import os
+import subprocess
+import time
+
+import measure
+import ours as our_side
+
+CLONE_NEWNET = 0x40000000
+PORT = "5201"
+
+
+def _call(result):
+    if result:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+
+@contextlib.contextmanager
+def own_network():
+    """This process, and what it starts, in a network namespace of its own."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    before = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        _call(libc.unshare(CLONE_NEWNET))
+        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+        yield
+    finally:
+        _call(libc.setns(before, CLONE_NEWNET))
+        os.close(before)
+
+
+class Pair:
+    """Two namespaces between which packets pass: the commands that enter them, an address of the 2nd."""
+
+    def __init__(self, first, second, address):
+        self.first = ["nsenter", "--net=/proc/%d/ns/net" % first]
+        self.second = ["nsenter", "--net=/proc/%d/ns/net" % second]
+        self.address = address
+
+
+@contextlib.contextmanager
+def bare_pair():
+    """The peer: nothing but a veth pair."""
+    holders = [subprocess.Popen(["unshare", "-n", "sleep", "3600"]) for _ in range(2)]
+    try:
+        for holder in holders:
+            while os.readlink("/proc/%d/ns/net" % holder.pid) == os.readlink("/proc/self/ns/net"):
+                time.sleep(0.01)
+        pair = Pair(holders[0].pid, holders[1].pid, "10.7.0.2")
+        run = lambda *command: subprocess.run(command, check=True)  # noqa: E731
+        run("ip", "link", "add", "bench0", "netns", str(holders[0].pid), "type", "veth",
+            "peer", "name", "bench0", "netns", str(holders[1].pid))
+        for enter, address in ((pair.first, "10.7.0.1/24"), (pair.second, "10.7.0.2/24")):
+            run(*enter, "ip", "addr", "add", address, "dev", "bench0")
+            run(*enter, "ip", "link", "set", "bench0", "up")
+        yield pair
+    finally:
+        for holder in holders:
+            holder.kill()
+            holder.wait()
+
+
+@contextlib.contextmanager
+def zone_pair(ours):
+    """Two zones on one network, with all protections."""
+    ours.ok("net", "create", "bench", "subnet=10.8.0.0/16")
+    for name in ("one", "two"):
+        ours.ok("create", name, "--set", 'command=["/bin/pause"]', "--set", "net.0.network=bench",
+                "--from", "dir:" + ours.tree, "--boot")
+    zones = {zone["name"]: zone["pid"] for zone in json.loads(ours.ok("--json", "list"))}
+    port = json.loads(ours.ok("--json", "net", "ports", "two"))[0]
+    yield Pair(zones["one"], zones["two"], port["addresses"][0])
+
+
+@contextlib.contextmanager
+def server(command):
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
+    time.sleep(0.3)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def stream(pair, seconds):
+    """Milliseconds that a GiB takes."""
+    with server(pair.second + ["iperf3", "-s", "-p", PORT]):
+        done = subprocess.run(pair.first + ["iperf3", "-c", pair.address, "-p", PORT, "-t",
+                                            str(seconds), "-J"],
+                              check=True, capture_output=True, text=True, timeout=60)
+    bits = json.loads(done.stdout)["end"]["sum_received"]["bits_per_second"]
+    return (8 << 30) / bits * 1000
+
+
+def round_trip(pair, program):
+    """Microseconds of one."""
+    with server(pair.second + [program, "serve", PORT]):
+        done = subprocess.run(pair.first + [program, "ask", pair.address, PORT, "10000"],
+                              check=True, capture_output=True, text=True, timeout=60)
+    return int(done.stdout) / 1000
+
+
+def held_cap(ours, pair, bits):
+    """The share of a cap on sending that TCP's payload gets."""
+    ours.ok("set", "one", "net.0.bandwidth=%d" % bits)
+    rate = (8 << 30) / stream(pair, 4) * 1000
+    ours.ok("set", "one", "net.0.bandwidth=")
+    return rate / bits
+
+
+def boots(ours, rounds, result):
+    """A run with a port beside one without, in turns."""
+    plain = ["run", "--from", "dir:" + ours.tree, "--", "/bin/true"]
+    port = ["run", "--from", "dir:" + ours.tree, "--set", "net.0.network=bench", "--", "/bin/true"]
+    subjects = [ours.spawn("zone run", port), ours.spawn("without a port", plain)]
+    measure.interleave(subjects, rounds)
+    result.compare("P1 zone run with a port", subjects[0], [subjects[1]], {})
+
+
+def measure_all(build, folder, tree, rounds, result, rules):
+    with own_network():
+        os.mkdir(folder)
+        ours = our_side.Ours(build, folder, tree)
+        try:
+            with bare_pair() as bare, zone_pair(ours) as zones:
+                program = build + "/bench/pingpong"
+                seen = {"stream": ([], []), "ping": ([], [])}
+                for _ in range(rounds):
+                    for side, pair in enumerate((zones, bare)):
+                        seen["stream"][side].append(stream(pair, 1))
+                        seen["ping"][side].append(round_trip(pair, program))
+                with open(rules, "w") as file:
+                    subprocess.run(["nft", "list", "ruleset"], check=True, stdout=file)
+                add_rows(result, seen, program)
+                boots(ours, rounds * 10, result)
+                caps = [held_cap(ours, zones, bits) for bits in (50000000, 500000000)]
+                for name, held in zip(("50M", "500M"), caps):
+                    result.add("P10 payload of a cap of " + name, "", [held], "", None,
+                               {"ours": "zone set one net.0.bandwidth=" + name, "peer": ""})
+        finally:
+            ours.stop()
+
+
+def add_rows(result, seen, program):
+    # 0.95 of the speed is 1.053 of the time.
+    result.add("P10 TCP, zone to zone", "ms/GiB", seen["stream"][0], "bare veth pair",
+               seen["stream"][1], {"ours": "iperf3 -c ADDRESS -t 1, in the zones' namespaces",
+                                   "peer": "iperf3 -c 10.7.0.2 -t 1"}, "<= 1.053")
+    result.add("P10 round trip of a byte", "us", seen["ping"][0], "bare veth pair",
+               seen["ping"][1], {"ours": program + " ask ADDRESS 5201 10000",
+                                 "peer": program + " ask 10.7.0.2 5201 10000"})
