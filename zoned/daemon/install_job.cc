@@ -310,7 +310,8 @@ Result<UniqueFd> Installer::open_run_source(const std::string& source) const {
     if (zone->file.state != State::kInstalled || zone->job || zone->ephemeral)
       return make_error(Code::kState, subject(*zone) + " is not installed");
     if (zone->spec.brand == core::Brand::kVm)
-      return make_error(Code::kInvalid, subject(*zone) + " is a vm zone: it has no tree to run in");
+      return make_error(Code::kInvalid, subject(*zone) + " is a vm zone: it has no tree to run in",
+                        "run takes dir:PATH or clone:ZONE of a native zone");
     TRY_AS(UniqueFd dir, parts_.registry->zone_dir(name, false));
     return base::open_at(dir.get(), kTree, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
   }
