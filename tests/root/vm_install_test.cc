@@ -78,9 +78,7 @@ class SmallDisk {
   }
   SmallDisk(const SmallDisk&) = delete;
   SmallDisk& operator=(const SmallDisk&) = delete;
-  ~SmallDisk() {
-    shell(*box_, "$B/zoned --root $R --stop-all; umount $R/lib");
-  }
+  ~SmallDisk() { shell(*box_, "$B/zoned --root $R --stop-all; umount $R/lib"); }
 
  private:
   Sandbox* box_;
