@@ -107,7 +107,8 @@ void CommandLine::add_machine() {
   add({"-machine", type});
   // A guest that sleeps looks like one that hangs: there is nobody to press a key.
   const std::string power = q35 ? "ICH9-LPC" : "PIIX4_PM";
-  add({"-global", power + ".disable_s3=1", "-global", power + ".disable_s4=1"});
+  if (q35 || machine_.acpi)
+    add({"-global", power + ".disable_s3=1", "-global", power + ".disable_s4=1"});
   if (machine_.accelerator == Accelerator::kKvm)
     add({"-accel", "kvm"});
   else

@@ -223,7 +223,7 @@ Result<Machine> machine_of(const core::ZoneSpec& spec, const Hardware& hardware,
 
 uint64_t memory_needed(const Machine& machine) {
   // Resident size beyond the guest's memory, rounded up: docs/performance.md.
-  uint64_t emulator = 64 * kMiB;
+  uint64_t emulator = 96 * kMiB;
   if (machine.video != Video::kNone) emulator += 32 * kMiB;
   if (machine.accelerator == Accelerator::kTcg) emulator += kTranslationCache;
   return machine.memory + emulator + machine.vcpus * 2 * kMiB;

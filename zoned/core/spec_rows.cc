@@ -1,11 +1,12 @@
 // The rows of the table of keys.
+#include "zoned/core/spec_rows.h"
+
 #include <algorithm>
 #include <utility>
 
 #include "netns/port.h"
 #include "zoned/core/spec_checks.h"
 #include "zoned/core/spec_keys.h"
-#include "zoned/core/spec_rows.h"
 
 namespace core {
 namespace {
