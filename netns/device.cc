@@ -1,11 +1,15 @@
 #include "netns/device.h"
 
+#include <fcntl.h>
 #include <linux/if_bridge.h>
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
+#include <optional>
+
+#include "base/files.h"
 #include "netns/netlink.h"
 
 namespace netns {
@@ -22,7 +26,15 @@ Request change(const Link& link, const std::string& what) {
   return {"link '" + link.name + "': " + what, RTM_NEWLINK, 0, info};
 }
 
+Result<std::optional<Link>> find_moved(Links& links, const std::string& device) {
+  TRY_AS(auto all, links.list(""));
+  for (Link& link : all)
+    if (link.index == moved_index(device)) return std::optional<Link>(std::move(link));
+  return std::optional<Link>();
+}
+
 Result<Link> find_device(Links& host, const PortPlan& port) {
+  TRY(rename_device(host, port.device));
   auto device = host.find(port.device);
   if (!device && device.error().code == Code::kNotFound)
     return make_error(Code::kNotFound, "interface '" + port.device + "' does not exist",
@@ -57,6 +69,23 @@ Request learn_nothing(const Link& link) {
   Request request = change(link, "learn no addresses");
   request.nest(IFLA_LINKINFO).text(IFLA_INFO_SLAVE_KIND, "bridge").nest(IFLA_INFO_SLAVE_DATA);
   request.u8(IFLA_BRPORT_LEARNING, 0).end().end();
+  return request;
+}
+
+// Hardware, or what has no far end that a zone might hold.
+bool is_safe_to_return(const Link& link) {
+  return link.kind.empty() || link.kind == "dummy" || link.kind == "ifb";
+}
+
+Request rename(const Link& link, const std::string& name) {
+  Request request = change(link, "rename to '" + name + "'");
+  request.text(IFLA_IFNAME, name);
+  return request;
+}
+
+Request move(const Link& link, int netns, const std::string& name, const std::string& what) {
+  Request request = change(link, what);
+  request.u32(IFLA_NET_NS_FD, static_cast<uint32_t>(netns)).text(IFLA_IFNAME, name);
   return request;
 }
 
@@ -96,6 +125,35 @@ Status direct_segment(Links& host, const PortPlan& port) {
                         NLM_F_CREATE | NLM_F_REPLACE, entry);
   requests.back().put(NDA_LLADDR, mac.data(), mac.size());
   return send_all(host.socket(), requests);
+}
+
+Status move_device(Links& host, const PortPlan& port, int zone_netns) {
+  TRY_AS(Link device, find_device(host, port));
+  Request request = move(device, zone_netns, port.name, "move into the zone");
+  request.u32(IFLA_NEW_IFINDEX, moved_index(port.device));
+  Status moved = send_one(host.socket(), std::move(request));
+  if (!moved && moved.error().code == Code::kExists)
+    return make_error(Code::kExists, "the zone has a link '" + port.name + "' already");
+  return moved;
+}
+
+Status return_device(Links& host, const PortPlan& port, int zone_netns) {
+  TRY_AS(Links zone, Links::open_in(zone_netns));
+  TRY_AS(auto device, find_moved(zone, port.device));
+  if (!device) return rename_device(host, port.device);
+  if (!is_safe_to_return(*device))
+    return make_error(
+        Code::kUnsupported,
+        "interface '" + port.device + "' of kind '" + device->kind + "' ends with the zone",
+        "make it again");
+  TRY_AS(auto here, base::open_at(AT_FDCWD, "/proc/thread-self/ns/net", O_RDONLY));
+  return send_one(zone.socket(), move(*device, here.get(), port.device, "give back"));
+}
+
+Status rename_device(Links& host, const std::string& device) {
+  TRY_AS(auto back, find_moved(host, device));
+  if (!back || back->name == device) return {};
+  return send_one(host.socket(), rename(*back, device));
 }
 
 }  // namespace netns

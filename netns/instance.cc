@@ -71,6 +71,11 @@ std::string port_of_helper(const std::string& name) {
   return helper ? with_letter(name, 'p') : std::string();
 }
 
+uint32_t moved_index(const std::string& device) {
+  constexpr uint32_t kFirst = 1U << 30;
+  return kFirst | (static_cast<uint32_t>(hash(device)) & (kFirst - 1));
+}
+
 base::Status check_interface_name(std::string_view name) {
   auto refuse = [&](const std::string& why) {
     return base::make_error(base::Code::kInvalid, "interface name " + base::quoted(name) + why,

@@ -51,6 +51,9 @@ std::string segment_name(const std::string& host_name);
 std::string macvlan_name(const std::string& host_name);
 // The host end that such a name belongs to; empty for ports, bridges of networks and others.
 std::string port_of_helper(const std::string& name);
+// Index of an interface of the host while it is a zone's (device.h): root there may rename it.
+// 2^30 and above, where the kernel gives none by itself.
+uint32_t moved_index(const std::string& device);
 // [a-zA-Z0-9_.-]{1,15}, not "." or "..": what the kernel takes and needs no quoting anywhere.
 base::Status check_interface_name(std::string_view name);
 

@@ -10,7 +10,8 @@
 //   3. The zone dies; its namespace takes the peer along, and so the host's end.
 //   4. zoned calls remove_port_links() and applies remove_port() (ruleset.h).
 // Kind tap: make_tap(host, port) in step 2; the link goes with the last copy of its descriptor.
-// Kind macvlan, and any port of a network of kind host-device: device.h.
+// Kind device: the interface goes in and out whole (device.h).
+// Kind macvlan, and any other port of a network of kind host-device: device.h.
 #pragma once
 
 #include <cstdint>

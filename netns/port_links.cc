@@ -29,6 +29,11 @@ uint8_t family_of(const Address& address) {
   return static_cast<uint8_t>(address.is_v4() ? AF_INET : AF_INET6);
 }
 
+bool has_ipv6(const PortPlan& port) {
+  return std::any_of(port.addresses.begin(), port.addresses.end(),
+                     [](const Prefix& own) { return own.address.is_v6(); });
+}
+
 // The requests that set up one end, in the order in which the kernel must see them.
 class End {
  public:
@@ -47,6 +52,25 @@ class End {
     info.ifi_index = static_cast<int>(index_);
     requests_.emplace_back(text("settings"), RTM_NEWLINK, 0, info);
     return requests_.back();
+  }
+
+  // Its addresses of its own are the zone's matter.
+  Status own_settings(const PortPlan& port) {
+    Request& request = settings().u32(IFLA_MTU, port.mtu);
+    if (port.mac.empty()) return {};
+    TRY_AS(Mac mac, parse_mac(port.mac));
+    request.put(IFLA_ADDRESS, mac.data(), mac.size());
+    return {};
+  }
+  Status veth_settings(const PortPlan& port) {
+    TRY_AS(Mac mac, parse_mac(port.mac));
+    if (ipv6_is_on()) {
+      no_made_up_addresses(settings().nest(IFLA_AF_SPEC)).end();
+      address({link_local_of(mac), 64}, RT_SCOPE_UNIVERSE);
+    } else if (has_ipv6(port)) {
+      return make_error(Code::kUnsupported, "IPv6 is off on this host", "use IPv4 addresses only");
+    }
+    return {};
   }
 
   // scope: an IPv4 gateway must never be chosen as source for other links.
@@ -112,11 +136,6 @@ bool is_point_to_point(const PortPlan& port) {
   return port.network_kind != NetworkKind::kBridge && port.network_kind != NetworkKind::kHostDevice;
 }
 
-bool has_ipv6(const PortPlan& port) {
-  return std::any_of(port.addresses.begin(), port.addresses.end(),
-                     [](const Prefix& own) { return own.address.is_v6(); });
-}
-
 // Published on the host's loopback, which is one of "every address" too.
 bool publishes_loopback(const PortPlan& port) {
   return std::any_of(port.publish.begin(), port.publish.end(), [](const Publish& publish) {
@@ -151,24 +170,40 @@ base::Error undone(Links& host, const PortPlan& port, base::Error error) {
   return error;
 }
 
+Status make_device_port(Links& host, const PortPlan& port, int zone_netns) {
+  auto configure = [&]() -> Status {
+    TRY_AS(Links zone, Links::open_in(zone_netns));
+    return zone.configure_zone_end(port);
+  };
+  Status status = move_device(host, port, zone_netns);
+  bool moved = status.ok();
+  if (moved) status = configure();
+  if (status.ok()) return {};
+  base::Error error = std::move(status).error().context("port '" + port.name + "'");
+  if (!moved) return error;
+  Status back = return_device(host, port, zone_netns);
+  if (!back) error.message += "; " + back.error().message;
+  return error;
+}
+
 }  // namespace
 
 Status Links::configure_zone_end(const PortPlan& port) {
   TRY_AS(Link link, find(port.name));
-  TRY_AS(Mac mac, parse_mac(port.mac));
-  TRY_AS(Mac host_mac, parse_mac(port.host_mac));
   End end(link.index, port.name);
   end.up(kLoopback);
-  if (ipv6_is_on()) {
-    no_made_up_addresses(end.settings().nest(IFLA_AF_SPEC)).end();
-    end.address({link_local_of(mac), 64}, RT_SCOPE_UNIVERSE);
-  } else if (has_ipv6(port)) {
-    return make_error(Code::kUnsupported, "IPv6 is off on this host", "use IPv4 addresses only");
+  if (port.kind == PortKind::kDevice) {
+    TRY(end.own_settings(port));
+  } else {
+    TRY(end.veth_settings(port));
   }
   for (const Prefix& own : port.addresses) end.address(own, RT_SCOPE_UNIVERSE);
   end.up();
   for (const Address& gateway : port.gateways) {
-    if (is_point_to_point(port)) end.neighbour(gateway, host_mac);
+    if (is_point_to_point(port)) {
+      TRY_AS(Mac host_mac, parse_mac(port.host_mac));
+      end.neighbour(gateway, host_mac);
+    }
     Address any = gateway.masked(0);
     end.route({any, 0}, gateway, is_point_to_point(port), port.metric);
   }
@@ -177,6 +212,7 @@ Status Links::configure_zone_end(const PortPlan& port) {
 }
 
 Status Links::configure_host_end(const PortPlan& port) {
+  if (port.kind == PortKind::kDevice) return {};
   TRY_AS(Link link, find(port.host_name));
   TRY_AS(Mac mac, parse_mac(port.mac));
   End end(link.index, port.host_name);
@@ -207,9 +243,7 @@ Status Links::configure_host_end(const PortPlan& port) {
 }
 
 Status make_port(Links& host, const PortPlan& port, int zone_netns) {
-  if (port.kind == PortKind::kDevice)
-    return make_error(Code::kUnsupported, "port '" + port.name + "': mode move is not there yet",
-                      "zone net set " + port.network + " mode=macvlan");
+  if (port.kind == PortKind::kDevice) return make_device_port(host, port, zone_netns);
   Status created = host.create_veth(port, zone_netns);
   if (!created) return std::move(created).error().context("port '" + port.name + "'");
   Status status = make_ends(host, port, zone_netns);

@@ -263,11 +263,12 @@ Status Networks::recover() {
     auto booted = registry_->plan_of(zone.get());
     if (booted) {
       if (!(*booted)->ports.empty()) live_[name] = (*booted)->ports;
-      continue;
+    } else if (auto ports = plan(*zone, zone->spec, true); ports) {
+      live_[name] = *std::move(ports);
     }
-    auto ports = plan(*zone, zone->spec, true);
-    if (ports) live_[name] = *std::move(ports);
+    base::log_ignored("zone " + base::quoted(name), hold_devices(*zone));
   }
+  take_devices_back();
   for (const auto& [name, object] : objects_)
     base::log_ignored(subject(name), make_bridges(object.network));
   TRY(apply_whole());

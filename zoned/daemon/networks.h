@@ -68,6 +68,9 @@ class Networks {
   base::Status release_unused(const Zone& zone);
   // A change did not come about: the zone has the addresses of its live() ports and no others.
   base::Status lease_again(const Zone& zone);
+  // Once its first process is known: the interfaces of the host that the zone has will be given back
+  // by disconnect(), before its network namespace goes.
+  base::Status hold_devices(const Zone& zone);
   // Links and rules go. A zone without ports is none of our business.
   base::Status disconnect(const std::string& zone);
   // What a zone with these ports sees as /etc/hosts; lines of `zone` are in it already.
@@ -119,6 +122,8 @@ class Networks {
                  netns::PortPlan* port) const;
   base::Status move_to(const std::string& zone, const std::vector<netns::PortPlan>& before,
                        const std::vector<netns::PortPlan>& after, int netns);
+  void give_back(const std::string& zone, const std::vector<netns::PortPlan>& ports);
+  void take_devices_back();
   base::Status check_others(const std::string& zone,
                             const std::vector<netns::PortPlan>& ports) const;
   // The networks of the ports, sorted: "A+B".
@@ -139,8 +144,11 @@ class Networks {
   std::map<std::string, Object> objects_;
   std::optional<Kernel> kernel_;
   std::map<std::string, std::vector<netns::PortPlan>> live_;
+  std::map<std::string, base::UniqueFd> held_;  // network namespaces, by zone (hold_devices)
 };
 
+// The zone's network namespace, by its first process; kState when that has ended.
+base::Result<base::UniqueFd> network_namespace(const RuntimeRecord& record);
 base::Error no_such_network(const std::string& name);
 
 }  // namespace zoned

@@ -231,6 +231,7 @@ Status Networks::connect(const std::string& zone, const std::vector<PortPlan>& p
 Status Networks::disconnect(const std::string& zone) {
   auto it = live_.find(zone);
   if (it == live_.end()) return {};
+  give_back(zone, it->second);
   // The namespace takes its links along, but not at once, and not what belongs to them here.
   for (const PortPlan& port : it->second) TRY(netns::remove_port_links(kernel_->links, port));
   std::string text;

@@ -299,6 +299,7 @@ void Runtime::running(const std::shared_ptr<Boot>& boot, KeeperReply reply) {
     zone->output = std::move(reply.fds[0]);
   parts_.registry->remember_plan(
       zone, std::make_shared<const core::ZonePlan>(std::move(boot->planned.plan)));
+  base::log_ignored(subject(*zone), parts_.networks->hold_devices(*zone));
   bool stop = zone->intent == Intent::kStop;  // asked for while the keeper was at work
   if (!stop) zone->state = State::kRunning;
   // The caller first: what follows is only needed after a crash of both of us.

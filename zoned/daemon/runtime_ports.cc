@@ -1,11 +1,7 @@
 // Ports of a running zone, changed. What a crash leaves between the mark and its removal is finished
 // at the next start from the configuration; the plan says what there is until then.
-#include <fcntl.h>
-#include <poll.h>
 
-#include "base/files.h"
 #include "base/log.h"
-#include "base/process.h"
 #include "base/strings.h"
 #include "zoned/daemon/fault.h"
 #include "zoned/daemon/runtime.h"
@@ -17,23 +13,6 @@ using base::make_error;
 using base::Result;
 using base::Status;
 using base::UniqueFd;
-
-namespace {
-
-// By /proc, with proof that the number was the first process's all the while: it was when the
-// descriptor had been opened, and that process lives still.
-Result<UniqueFd> network_namespace(const RuntimeRecord& record) {
-  TRY_AS(UniqueFd pidfd, base::open_pidfd(record.pid));
-  TRY_AS(uint64_t start, base::start_time_of(record.pid));
-  TRY_AS(UniqueFd netns,
-         base::open_at(AT_FDCWD, "/proc/" + std::to_string(record.pid) + "/ns/net", O_RDONLY));
-  pollfd ended = {pidfd.get(), POLLIN, 0};
-  if (start != record.start_time || poll(&ended, 1, 0) != 0)
-    return make_error(Code::kState, "its first process has ended");
-  return netns;
-}
-
-}  // namespace
 
 Result<bool> Runtime::configure(Zone* zone, const std::string& text, const core::ZoneSpec& spec) {
   const core::ZoneSpec& before = zone->spec;
