@@ -157,9 +157,9 @@ Status allow_with(void* context, int call, std::vector<scmp_arg_cmp> args) {
 
 // A tap's descriptor can also rename, persist and hand over the link: those requests are not here.
 // SG_IO and friends never reach a disk of ours: a regular file.
-constexpr uint64_t kVmmRequests[] = {TCGETS,         FIONBIO,       FIONREAD,        TUNGETIFF,
-                                     TUNGETFEATURES, TUNSETOFFLOAD, TUNSETVNETHDRSZ, TUNSETVNETLE,
-                                     TUNSETVNETBE,   TUNSETSNDBUF,  TUNSETQUEUE};
+constexpr uint64_t kVmmRequests[] = {
+    TCGETS,          FIONBIO,         FIONREAD,     TUNGETIFF,    TUNGETFEATURES, TUNSETOFFLOAD,
+    TUNGETVNETHDRSZ, TUNSETVNETHDRSZ, TUNSETVNETLE, TUNSETVNETBE, TUNSETSNDBUF,   TUNSETQUEUE};
 
 base::Result<FilterProgram> vmm_program(bool kvm) {
   constexpr uint64_t kThread = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD;

@@ -295,28 +295,33 @@ bool Guests::ended(const Zone& zone, const core::ExitStatus& status) {
   Guest& guest = node.mapped();
   if (guest.retry != 0) loop_->cancel(guest.retry);
   if (!guest.starting) return false;
-  std::string words = last_words(zone);
+  std::string words = last_words(zone, guest.log_start);
   std::string how = "the VMM ended before its guest ran: " + core::to_line(status);
   if (!words.empty()) how += ": " + base::quoted(words, 400);
   guest.starting(make_error(Code::kIo, how, "see 'zone logs " + zone.name + "'"));
   return true;
 }
 
-std::string Guests::last_words(const Zone& zone) const {
+Result<UniqueFd> Guests::open_log(const Zone& zone) const {
+  TRY_AS(UniqueFd dir, registry_->zone_dir(zone.name, false));
+  return base::open_at(dir.get(), std::string("log/") + core::kLogName, O_RDONLY | O_NOFOLLOW);
+}
+
+std::string Guests::last_words(const Zone& zone, off_t from) const {
   constexpr off_t kTail = 4096;
+  constexpr std::string_view kQemu = "qemu-system-x86_64: ";
   auto text = [&]() -> Result<std::string> {
-    TRY_AS(UniqueFd dir, registry_->zone_dir(zone.name, false));
-    TRY_AS(UniqueFd log,
-           base::open_at(dir.get(), std::string("log/") + core::kLogName, O_RDONLY | O_NOFOLLOW));
+    TRY_AS(UniqueFd log, open_log(zone));
     off_t end = lseek(log.get(), 0, SEEK_END);
-    if (lseek(log.get(), std::max<off_t>(0, end - kTail), SEEK_SET) < 0)
+    if (lseek(log.get(), std::max(from, end - kTail), SEEK_SET) < 0)
       return base::sys_error("lseek");
     return base::read_fd(log.get());
   }();
-  if (!text) return {};
-  std::string_view rest = base::trim(*text);
-  size_t line = rest.rfind('\n');
-  return std::string(line == std::string_view::npos ? rest : rest.substr(line + 1));
+  std::string words;
+  if (!text) return words;
+  for (const std::string& line : base::split(*text, '\n'))
+    if (line.starts_with(kQemu)) words = base::trim(line.substr(kQemu.size()));
+  return words;
 }
 
 Result<vmzone::Qmp*> Guests::control(const Zone& zone) {

@@ -69,6 +69,7 @@ class Guests {
     bool paused = false;
     base::EventLoop::TimerId retry = 0;
     unsigned attempts = 0;
+    off_t log_start = 0;  // of the zone's log, at boot
   };
   base::Result<base::UniqueFd> open_disk(int folder, const vmzone::MachineDisk& disk) const;
   base::Result<std::map<std::string, vmzone::DiskFormat>> formats(
@@ -81,7 +82,9 @@ class Guests {
   void on_event(const std::string& zone, const vmzone::QmpEvent& event);
   void on_broken(const std::string& zone, const base::Error& error);
   void answer(const std::string& zone, base::Status status);
-  std::string last_words(const Zone& zone) const;
+  base::Result<base::UniqueFd> open_log(const Zone& zone) const;
+  // What QEMU itself has said last since `from` in the zone's log.
+  std::string last_words(const Zone& zone, off_t from) const;
 
   base::EventLoop* loop_;
   Registry* registry_;
