@@ -3,11 +3,16 @@
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/if_tun.h>
 #include <linux/keyctl.h>
 #include <net/if.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/ipc.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/shm.h>
@@ -120,10 +125,10 @@ int net_admin(const Args&) {
   std::strcpy(request.ifr_name, "lo");
   return verdict(ioctl(fd, SIOCSIFFLAGS, &request) == 0, "interface down");
 }
-// setuid-exec FILE: FILE is this program, owned by root, mode 4755; we are not root.
+// setuid-exec FILE [ATTACK]: FILE is this program, owned by root, mode 4755; we are not root.
 int setuid_exec(const Args& a) {
   if (geteuid() == 0) return refused("already root: bad test");
-  execl(a[0].c_str(), "attacker", "am-root", nullptr);
+  execl(a[0].c_str(), "attacker", a.size() > 1 ? a[1].c_str() : "am-root", nullptr);
   return refused(std::string("exec: ") + std::strerror(errno));
 }
 int am_root(const Args&) {
@@ -180,8 +185,9 @@ int inject_input(const Args&) {
 
 // --- descriptors, limits, mounts -----------------------------------------------------------------
 
-int census(const Args&) {
-  for (int fd = 3; fd < 4096; ++fd) {
+// census [FIRST]
+int census(const Args& a) {
+  for (int fd = a.empty() ? 3 : std::atoi(a[0].c_str()); fd < 4096; ++fd) {
     if (fcntl(fd, F_GETFD) < 0) continue;
     char target[256] = {};
     std::string path = "/proc/self/fd/" + std::to_string(fd);
@@ -235,6 +241,79 @@ int overwrite_init(const Args&) {
   return verdict(fd >= 0, "open /proc/1/exe");
 }
 
+// --- in the place of a VMM -----------------------------------------------------------------------
+
+// see-thread PID: tgkill(2) is what a VMM may call.
+int see_thread(const Args& a) {
+  int pid = std::atoi(a[0].c_str());
+  return verdict(syscall(SYS_tgkill, pid, pid, 0) == 0 || errno == EPERM, "tgkill 0");
+}
+int signal_thread(const Args& a) {
+  int pid = std::atoi(a[0].c_str());
+  return verdict(syscall(SYS_tgkill, pid, pid, 0) == 0, "tgkill 0");
+}
+// late-read FILE: once the guest runs, which is when a byte comes.
+int late_read(const Args& a) {
+  std::puts("ready");
+  char byte = 0;
+  if (read(1, &byte, 1) != 1) return refused("nobody says when: bad test");
+  return read_file(a);
+}
+int tap_persist(const Args& a) {
+  return verdict(ioctl(std::atoi(a[0].c_str()), TUNSETPERSIST, 0) == 0, "TUNSETPERSIST");
+}
+int foreign_entry(const Args&) {
+  constexpr int kGetpid = 20;  // of i386
+  long result = 0;
+  __asm__ volatile("int $0x80" : "=a"(result) : "a"(kGetpid) : "memory", "r8", "r9", "r10", "r11");
+  errno = ENOSYS;
+  return verdict(result > 0, "int 0x80");
+}
+// Any answer but a refusal comes from an IP stack.
+int tcp_connect(const Args&) {
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(9);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  int result = connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address);
+  return verdict(fd >= 0 && (result == 0 || errno != EACCES), "connect");
+}
+int fork_once(const Args&) {
+  pid_t pid = fork();
+  if (pid == 0) _exit(0);
+  return verdict(pid > 0, "fork");
+}
+// run FILE ARGS: another program of the host, which says the word.
+int run_program(const Args& a) {
+  std::vector<char*> argv;
+  for (const std::string& arg : a) argv.push_back(const_cast<char*>(arg.c_str()));
+  argv.push_back(nullptr);
+  execv(argv[0], argv.data());
+  return verdict(false, "exec");
+}
+int eat_memory(const Args& a) {
+  size_t size = std::strtoull(a[0].c_str(), nullptr, 10);
+  void* memory = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) return verdict(false, "mmap");
+  std::memset(memory, 1, size);
+  return reached();
+}
+int many_threads(const Args& a) {
+  std::vector<pthread_t> threads(std::strtoul(a[0].c_str(), nullptr, 10));
+  pthread_attr_t small;
+  pthread_attr_init(&small);
+  pthread_attr_setstacksize(&small, 64 << 10);
+  auto wait = [](void*) -> void* {
+    while (true) poll(nullptr, 0, -1);
+    return nullptr;
+  };
+  for (pthread_t& thread : threads)
+    if (errno = pthread_create(&thread, &small, wait, nullptr); errno != 0)
+      return verdict(false, "thread");
+  return reached();
+}
+
 struct Attack {
   const char* name;
   int (*run)(const Args&);
@@ -269,6 +348,16 @@ constexpr Attack kAttacks[] = {
     {"unmask-write", unmask_write},
     {"unmask", unmask},
     {"overwrite-init", overwrite_init},
+    {"see-thread", see_thread},
+    {"signal-thread", signal_thread},
+    {"late-read", late_read},
+    {"tap-persist", tap_persist},
+    {"foreign-entry", foreign_entry},
+    {"tcp", tcp_connect},
+    {"fork", fork_once},
+    {"run", run_program},
+    {"eat", eat_memory},
+    {"threads", many_threads},
 };
 
 }  // namespace

@@ -9,7 +9,11 @@ $(BUILD)/victims/stalker: $(BUILD)/obj/tests/victims/stalker.o
 	@$(CXX) $(LDFLAGS) -o $@ $^ $(STATIC)
 all_objs += $(BUILD)/obj/tests/victims/attacker.o $(BUILD)/obj/tests/victims/stalker.o
 
-$(eval $(call root_test,walls,core netns resource labels,-lseccomp -lnl-3))
+# Cells of VMMs with a victim in QEMU's place.
+$(eval $(call library,cells,$(wildcard tests/root/cells/*.cc)))
+cells_libs := cells vmzone core netns resource labels
+
+$(eval $(call root_test,walls,$(cells_libs),-lseccomp -lnl-3))
 $(BUILD)/root/walls: $(BUILD)/victims/attacker $(BUILD)/zone-init
 
 walls: deps
