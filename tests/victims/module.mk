@@ -7,7 +7,17 @@ $(BUILD)/victims/stalker: $(BUILD)/obj/tests/victims/stalker.o
 	@mkdir -p $(@D)
 	@echo "  LINK $@"
 	@$(CXX) $(LDFLAGS) -o $@ $^ $(STATIC)
-all_objs += $(BUILD)/obj/tests/victims/attacker.o $(BUILD)/obj/tests/victims/stalker.o
+evilvmm_objs := $(patsubst %.cc,$(BUILD)/obj/%.o,$(wildcard tests/victims/evilvmm/*.cc))
+$(BUILD)/victims/evilvmm: $(evilvmm_objs)
+	@mkdir -p $(@D)
+	@echo "  LINK $@"
+	@$(CXX) $(LDFLAGS) -o $@ $^ $(STATIC)
+$(BUILD)/victims/meeter: $(BUILD)/obj/tests/victims/meeter.o
+	@mkdir -p $(@D)
+	@echo "  LINK $@"
+	@$(CXX) $(LDFLAGS) -o $@ $^ $(STATIC)
+all_objs += $(BUILD)/obj/tests/victims/meeter.o
+all_objs += $(evilvmm_objs) $(BUILD)/obj/tests/victims/attacker.o $(BUILD)/obj/tests/victims/stalker.o
 
 # Cells of VMMs with a victim in QEMU's place.
 $(eval $(call library,cells,$(wildcard tests/root/cells/*.cc)))
@@ -15,6 +25,9 @@ cells_libs := cells vmzone core netns resource labels
 
 $(eval $(call root_test,walls,$(cells_libs),-lseccomp -lnl-3))
 $(BUILD)/root/walls: $(BUILD)/victims/attacker $(BUILD)/zone-init
+
+$(eval $(call root_test,vmcell,$(cells_libs),-lseccomp -lnl-3))
+$(BUILD)/root/vmcell: | $(BUILD)/victims/evilvmm $(BUILD)/victims/meeter
 
 walls: deps
 	@$(build_now) $(BUILD)/root/walls

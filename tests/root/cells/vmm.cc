@@ -51,7 +51,7 @@ Vmm::Vmm(VmmYard& yard, const core::ZonePlan& plan, const VmmStart& start) {
 
 void Vmm::launch(VmmYard& yard, const core::ZonePlan& plan, const VmmStart& start) {
   std::map<std::string, UniqueFd> own;
-  own["root"] = must(core::clone_tree(yard.tree(start.more_programs).get()));
+  own["root"] = must(core::clone_tree(yard.tree(start.more_programs)));
   own["kernel"] = detached(yard.file("kernel"));
   own["shared"] = detached(yard.shared());
   if (!plan.filter.empty()) own["filter"] = must(core::filter_memfd(plan.filter));

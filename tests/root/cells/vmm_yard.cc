@@ -101,7 +101,9 @@ core::ZonePlan VmmYard::plan(const std::vector<std::string>& arguments, const Wh
   return plan;
 }
 
-base::UniqueFd VmmYard::tree(const std::vector<std::string>& more_programs) {
+int VmmYard::tree(const std::vector<std::string>& more_programs) {
+  base::UniqueFd& tree = trees_[more_programs];
+  if (tree) return tree.get();
   vmzone::Machine machine;
   machine.profile = "linux";
   machine.kernel = true;
@@ -110,7 +112,8 @@ base::UniqueFd VmmYard::tree(const std::vector<std::string>& more_programs) {
   recipe.programs.insert(recipe.programs.end(), more_programs.begin(), more_programs.end());
   recipe.mount_points.push_back({"/shared", true});
   base::UniqueFd cells = must(base::open_at(AT_FDCWD, path_ + "/cells", O_RDONLY | O_DIRECTORY));
-  return must(core::cell_tree(cells.get(), recipe));
+  tree = must(core::cell_tree(cells.get(), recipe));
+  return tree.get();
 }
 
 const resource::ZoneCgroup& VmmYard::cgroup_of(const core::ZonePlan& plan) {

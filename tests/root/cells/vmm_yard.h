@@ -24,7 +24,7 @@ std::string program_folder();
 
 struct Who {
   std::string name = "vmm";
-  unsigned place = 0;  // 0..3: which range of ids and which address
+  unsigned place = 0;  // 0..7: which range of ids and which address
   std::string label = {};
 };
 
@@ -49,8 +49,8 @@ class VmmYard {
   static constexpr uint64_t kGuestMemory = 64 << 20;
   static constexpr uint64_t kOpenFiles = 512;
   core::ZonePlan plan(const std::vector<std::string>& arguments, const Who& who = {});
-  // The cell's tree; with further programs of the host in it.
-  base::UniqueFd tree(const std::vector<std::string>& more_programs = {});
+  // The cell's tree, with further programs of the host in it; made on first use. Lent.
+  int tree(const std::vector<std::string>& more_programs = {});
 
   // The zone's cgroups, made on first use. They stay for later runs of the same plan.
   const resource::ZoneCgroup& cgroup_of(const core::ZonePlan& plan);
@@ -64,6 +64,7 @@ class VmmYard {
   std::string program_;
   base::UniqueFd machine_;  // the network namespace of before
   std::unique_ptr<resource::CgroupDriver> cgroups_;
+  std::map<std::vector<std::string>, base::UniqueFd> trees_;
   std::map<std::string, resource::ZoneCgroup> made_;
 };
 
@@ -89,6 +90,7 @@ class Vmm {
   // or the time is over.
   bool await(std::string_view text, std::chrono::milliseconds timeout = std::chrono::seconds(10));
   const std::string& output() const { return output_; }
+  bool has_ended();
   void say(std::string_view text);  // to its console
   // What the keeper does when the guest starts to run.
   void narrow();
@@ -101,7 +103,6 @@ class Vmm {
   void answer_start_call();
   bool pump(std::chrono::milliseconds timeout);
   bool read_console();
-  bool has_ended();
 
   pid_t launcher_ = 0;
   pid_t pid_ = 0;
