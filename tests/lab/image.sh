@@ -21,16 +21,8 @@ work=$(mktemp -d build/lab/work.XXXXXX)
 trap 'rm -rf --one-file-system "$work"' EXIT
 
 say "fetching Debian's cloud kernel"
-kernel=$(apt-cache depends linux-image-cloud-amd64 2>/dev/null |
-  awk '$1 == "Depends:" && $2 ~ /^linux-image-[0-9]/ { print $2; exit }')
-if [ -z "$kernel" ]; then
-  apt-get -qq -o Acquire::Retries=3 update
-  kernel=$(apt-cache depends linux-image-cloud-amd64 |
-    awk '$1 == "Depends:" && $2 ~ /^linux-image-[0-9]/ { print $2; exit }')
-fi
-release=${kernel#linux-image-}
-(cd "$work" && apt-get -qq -o Acquire::Retries=3 -o APT::Sandbox::User=root download "$kernel")
-dpkg-deb -x "$work/$kernel"_*.deb "$work/kernel"
+kernel=$(tests/guests/cloud-kernel.sh)
+release=$(basename "$kernel")
 
 say "installing the root file system ($suite, a minute)"
 mapfile -t packages < <(grep -v '^#' "$here/packages.txt")
@@ -39,7 +31,7 @@ mmdebstrap --quiet --mode=root --variant=minbase --include="$include" \
   --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
   --dpkgopt='path-exclude=/usr/share/locale/*' "$suite" "$work/rootfs" >&2
 rm -rf "$work"/rootfs/var/lib/apt/lists/* "$work"/rootfs/var/cache/apt/*
-cp -a "$work/kernel/lib/modules" "$work/rootfs/lib/"
+cp -a "$kernel/lib/modules" "$work/rootfs/lib/"
 chroot "$work/rootfs" depmod "$release"
 install -m 0755 "$here/lab-init" "$work/rootfs/lab-init"
 
@@ -47,7 +39,7 @@ say "making disk and initrd"
 mkdir "$work/out"
 truncate -s "${image_mib}M" "$work/out/rootfs.img"
 mke2fs -q -t ext4 -O ^has_journal -d "$work/rootfs" "$work/out/rootfs.img"
-cp "$work/kernel/boot/vmlinuz-$release" "$work/out/vmlinuz"
+cp "$kernel/boot/vmlinuz-$release" "$work/out/vmlinuz"
 
 mkdir -p "$work"/initrd/{bin,dev,proc,sys,newroot,modules}
 cp /bin/busybox "$work/initrd/bin/"
@@ -55,7 +47,7 @@ for applet in sh mount insmod switch_root sleep; do ln -s busybox "$work/initrd/
 install -m 0755 "$here/initrd-init" "$work/initrd/init"
 number=10
 for module in virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_blk; do
-  file=$(find "$work/kernel/lib/modules" -name "$module.ko" | head -n 1)
+  file=$(find "$kernel/lib/modules" -name "$module.ko" | head -n 1)
   [ -n "$file" ] || continue  # built in
   cp "$file" "$work/initrd/modules/$number-$module.ko"
   number=$((number + 1))
