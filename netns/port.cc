@@ -197,7 +197,8 @@ Status check_devices(const std::vector<NamedPort>& ports) {
     const NamedPort& other = *place->second;
     std::string text = port.owner + ": interface '" + port.plan->device + "' ";
     if (port.plan->kind == PortKind::kDevice || other.plan->kind == PortKind::kDevice)
-      return make_error(Code::kBusy, text + "belongs to " + other.owner);
+      return make_error(Code::kBusy, text + "belongs to " + other.owner,
+                        "halt that zone first, or set mode=macvlan to share the interface");
     if (port.plan->label != other.plan->label)
       return make_error(Code::kDenied, text + "carries another label for " + other.owner);
   }

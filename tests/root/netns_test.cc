@@ -232,21 +232,42 @@ TEST_CASE("both ends have the port's MTU, and larger packets do not pass whole")
   CHECK(arrives("large", 5000) < 1450);  // in fragments
 }
 
-TEST_CASE("a zone may have 16 ports") {
+TEST_CASE("a zone may have 16 ports, of each kind") {
   World world;
-  world.network("net", {{"subnet", "10.1.0.0/16,fd00:1::/64"}});
+  auto segment = world.nic();
+  world.network("net", {{"subnet", "10.2.0.0/16,fd00:2::/64"}});
+  world.network("wire", {{"kind", "host-device"},
+                         {"device", "nic0"},
+                         {"mode", "macvlan"},
+                         {"subnet", "10.1.0.0/16"}});
   Zone& other = world.zone("other", "net");
   base::UniqueFd zone = world.fresh();
+  std::vector<base::UniqueFd> taps;
+  auto request = [](const std::string& name, netns::PortKind kind) {
+    return [name, kind](netns::PortRequest& r) {
+      r.name = name;
+      r.kind = kind;
+    };
+  };
   for (int i = 0; i < 16; ++i) {
-    auto plan = world.plan("many", "net", [&](netns::PortRequest& request) {
-      request.name = "net" + std::to_string(i);
-    });
+    std::string number = std::to_string(i);
+    auto plan = world.plan("many", "net", request("net" + number, netns::PortKind::kVeth));
     // One default route is enough for a zone; further ports reach what their routes say.
     if (i > 0) plan.gateways.clear();
     make(world, plan, zone.get());
     CHECK(ping(other.netns.get(), plan.addresses.front().address) == (i == 0));
+    make(world, world.plan("many", "wire", request("wire" + number, netns::PortKind::kVeth)),
+         zone.get());
+    plan = world.plan("guest", "net", request("tap" + number, netns::PortKind::kTap));
+    require(world.nft().apply(netns::add_port(world.instance(), plan)));
+    auto tap = netns::make_tap(world.host(), plan);
+    REQUIRE(tap.ok());
+    taps.push_back(*std::move(tap));
   }
   CHECK(netns::Links::open_in(zone.get())->list("net")->size() == 16);
+  CHECK(netns::Links::open_in(zone.get())->list("wire")->size() == 16);
+  CHECK(ping(segment.get(), *Address::parse("10.1.0.1")));
+  CHECK(world.host().list(world.instance().port_prefix())->size() == 49);
 }
 
 TEST_CASE("a flush of the rules by somebody else is noticed at once, and our own changes are not") {

@@ -30,6 +30,7 @@ $(eval $(call root_test,vmcell,$(cells_libs),-lseccomp -lnl-3))
 $(BUILD)/root/vmcell: | $(BUILD)/victims/evilvmm $(BUILD)/victims/meeter
 
 walls: deps
-	@$(build_now) $(BUILD)/root/walls
+	@$(build_now) $(BUILD)/root/walls $(BUILD)/root/netns
 	@$(BUILD)/root/walls
+	@$(BUILD)/root/netns '[walls]'
 .PHONY: walls
