@@ -18,8 +18,9 @@ using nlohmann::json;
 constexpr std::string_view kKindNames[] = {"routed", "isolated", "nat", "bridge", "host-device"};
 constexpr std::string_view kModeNames[] = {"move", "macvlan"};
 const std::vector<std::string>& keys() {
-  static const std::vector<std::string> kKeys = {"kind",   "subnet", "bridge",  "uplink", "vlan",
-                                                 "device", "mode",   "gateway", "peer",   "mtu"};
+  static const std::vector<std::string> kKeys = {"kind", "subnet", "bridge", "uplink",
+                                                 "vlan", "device", "mode",   "gateway",
+                                                 "peer", "dns",    "mtu"};
   return kKeys;
 }
 
@@ -71,6 +72,7 @@ class Settings {
     const Network kDefault;
     if (key == "subnet") return list(key, value, &network_.subnets, Prefix::parse_network);
     if (key == "gateway") return list(key, value, &network_.gateways, Address::parse);
+    if (key == "dns") return list(key, value, &network_.dns, Address::parse);
     if (key == "peer")
       return list(key, value, &network_.peers, [](std::string_view text) -> Result<std::string> {
         TRY(base::check_name("network", text));
@@ -190,6 +192,16 @@ Status check_links(const Network& network) {
   return {};
 }
 
+// What a zone could ask: one that is the host itself answers nobody there.
+Status check_name_servers(const Network& network) {
+  for (const Address& server : network.dns)
+    if (server.is_loopback() || server.is_unspecified() || server.is_multicast() ||
+        server.is_link_local())
+      return make_error(Code::kInvalid, "dns: zones can't reach " + server.text(),
+                        "name a server by an address that is routed");
+  return {};
+}
+
 }  // namespace
 
 std::string_view kind_name(NetworkKind kind) { return kKindNames[static_cast<size_t>(kind)]; }
@@ -222,6 +234,7 @@ KeyValues settings_of(const Network& network) {
     settings.emplace_back("mode", kModeNames[static_cast<size_t>(network.mode)]);
   for (const Address& gateway : network.gateways) settings.emplace_back("gateway", gateway.text());
   for (const std::string& peer : network.peers) settings.emplace_back("peer", peer);
+  for (const Address& server : network.dns) settings.emplace_back("dns", server.text());
   if (network.mtu != kDefaultMtu) settings.emplace_back("mtu", std::to_string(network.mtu));
   return settings;
 }
@@ -235,6 +248,7 @@ Status check(const Network& network) {
   TRY(check_kind_keys(network));
   TRY(check_links(network));
   TRY(check_gateways(network));
+  TRY(check_name_servers(network));
   if (network.subnets.empty() && network.is_point_to_point())
     return make_error(
         Code::kInvalid,
@@ -285,8 +299,8 @@ Status check_among(const Network& network, const std::vector<Network>& others) {
 json network_to_json(const Network& network) {
   json value = {{"name", network.name}};
   for (const auto& [key, text] : settings_of(network)) {
-    if (key == "subnet" || key == "gateway" || key == "peer") {
-      value[key + "s"].push_back(text);
+    if (key == "subnet" || key == "gateway" || key == "peer" || key == "dns") {
+      value[key == "dns" ? key : key + "s"].push_back(text);
     } else if (key == "vlan" || key == "mtu") {
       value[key] = key == "vlan" ? network.vlan : network.mtu;
     } else {
@@ -306,11 +320,12 @@ Result<Network> network_from_json(const json& value) {
   for (const auto& [key, item] : value.items()) {
     if (key == "name" && item.is_string()) {
       name = item.get<std::string>();
-    } else if (key == "subnets" || key == "gateways" || key == "peers") {
+    } else if (key == "subnets" || key == "gateways" || key == "peers" || key == "dns") {
       if (!item.is_array()) return refuse("member '" + key + "' is not a list");
       for (const json& part : item) {
         if (!part.is_string()) return refuse("member '" + key + "' does not hold texts");
-        settings.emplace_back(key.substr(0, key.size() - 1), part.get<std::string>());
+        settings.emplace_back(key == "dns" ? key : key.substr(0, key.size() - 1),
+                              part.get<std::string>());
       }
     } else if ((key == "vlan" || key == "mtu") && item.is_number_unsigned()) {
       settings.emplace_back(key, std::to_string(item.get<uint64_t>()));

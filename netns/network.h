@@ -48,6 +48,7 @@ struct Network {
   // Kinds bridge and host-device: at most one of each family, inside a subnet.
   std::vector<Address> gateways;
   std::vector<std::string> peers;  // names of networks, see above
+  std::vector<Address> dns;        // name servers of its zones; empty: the host's own
   uint32_t mtu = kDefaultMtu;      // bytes
   bool operator==(const Network&) const = default;
 
@@ -59,8 +60,9 @@ struct Network {
 
 using KeyValues = std::vector<std::pair<std::string, std::string>>;
 // Keys: kind, subnet (may come several times, or with commas), bridge, uplink, vlan, device, mode
-// (move, macvlan), gateway, peer (several or with commas), mtu. Applies them over `base` (for `set`): a list key replaces the
-// list; an empty value restores the default. The result has passed check().
+// (move, macvlan), gateway, peer, dns (these three as subnet), mtu. Applies them over `base` (for
+// `set`): a list key replaces the list; an empty value restores the default. The result has passed
+// check().
 base::Result<Network> parse_network(std::string_view name, const KeyValues& settings,
                                     const Network& base = {});
 // The inverse: what is not at its default, in the order above. parse_network() of it is equal.

@@ -83,6 +83,16 @@ void add_dev(bool console, std::vector<MountOp>* mounts) {
   }
 }
 
+void add_name_files(const PlanInputs& in, std::vector<MountOp>* mounts) {
+  auto add = [mounts](const char* target, const char* descriptor) {
+    mounts->push_back(filesystem(MountOp::Kind::kTree, target));
+    mounts->back().source = descriptor;
+    mounts->back().read_only = true;
+  };
+  add(kHostsFile, "hosts");
+  if (!in.tree.own_resolver) add(kResolverFile, "resolver");
+}
+
 void add_user_trees(const PlanInputs& in, Planned* out) {
   for (size_t i = 0; i < in.spec.fs.size(); ++i) {
     const FsSpec& fs = in.spec.fs[i];
@@ -119,11 +129,7 @@ void add_mounts(const PlanInputs& in, Planned* out) {
   bool lasting = !in.ephemeral || in.spec.read_only_root;
   if (lasting) mounts.push_back(tmpfs("/run", "0755"));
   if (lasting && !os) mounts.push_back(tmpfs("/tmp", "1777"));
-  if (!in.ports.empty()) {
-    mounts.push_back(filesystem(MountOp::Kind::kTree, kHostsFile));
-    mounts.back().source = "hosts";
-    mounts.back().read_only = true;
-  }
+  if (!in.ports.empty()) add_name_files(in, &mounts);
   add_user_trees(in, out);
   out->plan.masked.assign(masked_paths().begin(), masked_paths().end());
   out->plan.read_only.assign(read_only_paths().begin(), read_only_paths().end());
@@ -276,6 +282,12 @@ Result<Planned> plan_zone(const PlanInputs& in) {
     for (resource::CgroupWrite& write : in.cgroups->plan_delegation())
       plan.cgroup.writes.push_back(std::move(write));
   return out;
+}
+
+bool mounts_tree(const ZonePlan& plan, std::string_view descriptor) {
+  return std::any_of(plan.mounts.begin(), plan.mounts.end(), [&](const MountOp& op) {
+    return op.kind == MountOp::Kind::kTree && op.source == descriptor;
+  });
 }
 
 Result<EnterPlan> plan_enter(const ZonePlan& zone, const std::vector<std::string>& argv,

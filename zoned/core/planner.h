@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -19,6 +20,7 @@ struct TreeFacts {
   bool systemd = false;         // init is systemd
   bool command_found = true;    // as a program: a regular file that may be executed
   bool command_exists = false;  // not found as a program, but there is something of its name
+  bool own_resolver = false;    // /etc/resolv.conf is a link, such as into a resolver's /run
   std::string command_path;     // argv[0] resolved along PATH inside the tree
   uint32_t uid = 0, gid = 0;    // `user` resolved in the tree's passwd
   std::vector<uint32_t> groups;
@@ -44,6 +46,8 @@ struct PlanInputs {
 
 // Of a zone with ports: a file of ours (descriptor "hosts"), read-only.
 inline constexpr const char* kHostsFile = "/etc/hosts";
+// Likewise (descriptor "resolver"), unless the tree has a link there: then it minds its own.
+inline constexpr const char* kResolverFile = "/etc/resolv.conf";
 
 struct Planned {
   ZonePlan plan;
@@ -53,6 +57,9 @@ struct Planned {
 base::Result<Planned> plan_zone(const PlanInputs& inputs);
 // What zones of all brands share: identity, label, ids, limits, ports.
 base::Result<Planned> plan_common(const PlanInputs& inputs);
+
+// True when the plan mounts the tree behind the descriptor of that name.
+bool mounts_tree(const ZonePlan& plan, std::string_view descriptor);
 
 // A process joining a running zone.
 base::Result<EnterPlan> plan_enter(const ZonePlan& zone, const std::vector<std::string>& argv,

@@ -210,6 +210,8 @@ Result<TreeFacts> inspect_tree(int root, const TreeQuestion& question) {
   facts.init = find_init(root);
   facts.systemd = !facts.init.empty() && (same_file(root, facts.init, "/lib/systemd/systemd") ||
                                           same_file(root, facts.init, "/usr/lib/systemd/systemd"));
+  auto resolver = look_up(root, "/etc/resolv.conf", O_NOFOLLOW);
+  facts.own_resolver = resolver && S_ISLNK(resolver->st.st_mode);
   if (!question.command.empty()) find_command(root, question, &facts);
   return facts;
 }

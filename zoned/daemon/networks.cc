@@ -13,6 +13,7 @@
 #include "base/strings.h"
 #include "netns/ruleset.h"
 #include "zoned/core/spec.h"
+#include "zoned/daemon/resolver.h"
 
 namespace zoned {
 
@@ -49,7 +50,7 @@ Networks::Networks(netns::Instance instance, Registry* registry, base::EventLoop
     : instance_(std::move(instance)), registry_(registry), loop_(loop), events_(events) {}
 
 Networks::~Networks() {
-  if (hosts_timer_ != 0) loop_->cancel(hosts_timer_);
+  if (names_timer_ != 0) loop_->cancel(names_timer_);
   if (kernel_) loop_->remove(kernel_->watch.fd());
 }
 
@@ -150,6 +151,7 @@ Status Networks::set(const std::string& name, const netns::KeyValues& settings) 
     if (done)
       done = base::replace_file(folder_.get(), name + std::string(kJson),
                                 netns::network_to_json(network).dump(1) + "\n", Durability::kDisk);
+    write_names_soon();
     if (done) return {};
     it->second = std::move(before);
     base::log_ignored(subject(name), apply_whole());
@@ -280,7 +282,7 @@ Status Networks::recover() {
     if (std::find(known.begin(), known.end(), link.name) == known.end())
       TRY(kernel_->links.remove(link.name));
   TRY(netns::remove_leftovers(kernel_->links, instance_));
-  write_hosts_soon();
+  write_names_soon();
   return {};
 }
 
@@ -320,6 +322,13 @@ std::vector<core::HostCheck> Networks::checks() {
   };
   std::vector<core::HostCheck> checks;
   if (std::none_of(objects_.begin(), objects_.end(), leads_outside)) return checks;
+  auto asks_host = [&](const auto& item) {
+    return leads_outside(item) && item.second.network.dns.empty();
+  };
+  if (std::any_of(objects_.begin(), objects_.end(), asks_host) && host_name_servers().empty())
+    checks.push_back({"networks", "limited",
+                      "this host names no name server that zones could reach",
+                      "zone net set NAME --set dns=ADDRESS"});
   auto forwarding = base::read_file(AT_FDCWD, "/proc/sys/net/ipv4/ip_forward", 16);
   if (forwarding && forwarding->starts_with("0"))
     checks.push_back({"networks", "limited",

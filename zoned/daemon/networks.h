@@ -6,6 +6,7 @@
 //   RUN/zones/NAME.leases    likewise, of an ephemeral zone
 //   RUN/networks/A+B.hosts   hosts(5) of the zones that are on the networks A and B: mounted there, and
 //                            written in place when a zone comes or goes
+//   RUN/networks/A+B.resolv  likewise, their resolv.conf(5): the networks' name servers
 //
 // Rules for a zone's ports are in the packet filter before its links exist; the launcher makes the
 // links. If somebody takes our tables away, all ports go down until the tables are back.
@@ -73,8 +74,12 @@ class Networks {
   base::Status hold_devices(const Zone& zone);
   // Links and rules go. A zone without ports is none of our business.
   base::Status disconnect(const std::string& zone);
-  // What a zone with these ports sees as /etc/hosts; lines of `zone` are in it already.
-  base::Result<base::UniqueFd> hosts_file(const std::vector<netns::PortPlan>& ports);
+  // What a zone with these ports sees as /etc/hosts, its own lines included, and /etc/resolv.conf.
+  struct NameFiles {
+    base::UniqueFd hosts;
+    base::UniqueFd resolver;
+  };
+  base::Result<NameFiles> name_files(const std::vector<netns::PortPlan>& ports);
   // The instance ends: tables and bridges go, until the next start.
   base::Status withdraw();
   // The zone is deleted: its addresses are free.
@@ -129,8 +134,10 @@ class Networks {
   // The networks of the ports, sorted: "A+B".
   static std::string hosts_key(const std::vector<netns::PortPlan>& ports);
   std::string hosts_text(const std::string& key) const;
-  base::Status write_hosts(const std::string& key);
-  void write_hosts_soon();
+  std::string resolver_of(const std::string& key) const;
+  base::Status write_name_file(const std::string& name, const std::string& text);
+  base::Status write_names(const std::string& key);
+  void write_names_soon();
   void on_watch();
   void restore_rules(const std::string& why);
 
@@ -140,7 +147,7 @@ class Networks {
   Events* events_;
   base::UniqueFd folder_;  // ETC/networks
   base::UniqueFd hosts_;   // RUN/networks
-  base::EventLoop::TimerId hosts_timer_ = 0;
+  base::EventLoop::TimerId names_timer_ = 0;
   std::map<std::string, Object> objects_;
   std::optional<Kernel> kernel_;
   std::map<std::string, std::vector<netns::PortPlan>> live_;

@@ -125,7 +125,7 @@ Status Networks::move_to(const std::string& zone, const std::vector<PortPlan>& b
   } else {
     live_[zone] = after;
   }
-  write_hosts_soon();
+  write_names_soon();
   if (!kernel_->nft.apply(netns::change_ports(instance_, before, after))) TRY(apply_whole());
   for (const PortPlan& port : before) {
     if (find_port(after, &PortPlan::host_name, port.host_name) != nullptr) continue;

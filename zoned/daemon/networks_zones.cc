@@ -11,6 +11,7 @@
 #include "netns/ruleset.h"
 #include "zoned/core/spec.h"
 #include "zoned/daemon/networks.h"
+#include "zoned/daemon/resolver.h"
 
 namespace zoned {
 
@@ -26,6 +27,7 @@ using netns::PortPlan;
 namespace {
 
 constexpr std::string_view kHosts = ".hosts";
+constexpr std::string_view kResolver = ".resolv";
 constexpr size_t kMaxFile = 65536;
 
 std::string holder_of(const std::string& zone, const std::string& port) {
@@ -224,7 +226,7 @@ Status Networks::connect(const std::string& zone, const std::vector<PortPlan>& p
   // Elements that an earlier life left behind: the whole set says what there is.
   if (!applied) applied = apply_whole();
   if (!applied) live_.erase(zone);
-  write_hosts_soon();
+  write_names_soon();
   return applied;
 }
 
@@ -237,7 +239,7 @@ Status Networks::disconnect(const std::string& zone) {
   std::string text;
   for (const PortPlan& port : it->second) text += netns::remove_port(instance_, port);
   live_.erase(it);
-  write_hosts_soon();
+  write_names_soon();
   if (kernel_->nft.apply(text)) return {};
   return apply_whole();
 }
@@ -308,44 +310,69 @@ std::string Networks::hosts_text(const std::string& key) const {
   return text;
 }
 
+// A network that reaches nothing outside has no server unless one is named.
+std::string Networks::resolver_of(const std::string& key) const {
+  std::vector<Address> servers;
+  for (const std::string& name : base::split(key, '+')) {
+    const Network* network = find(name);
+    if (network == nullptr) continue;
+    bool closed = network->kind == netns::NetworkKind::kIsolated;
+    std::vector<Address> more = network->dns;
+    if (more.empty() && !closed) more = host_name_servers();
+    for (const Address& server : more)
+      if (std::find(servers.begin(), servers.end(), server) == servers.end())
+        servers.push_back(server);
+  }
+  return resolver_text(servers);
+}
+
 // In place: zones have the file itself mounted.
-Status Networks::write_hosts(const std::string& key) {
+Status Networks::write_name_file(const std::string& name, const std::string& text) {
   constexpr mode_t kReadable = 0644;
-  std::string text = hosts_text(key);
-  TRY_AS(base::UniqueFd file, base::open_at(hosts_.get(), key + std::string(kHosts),
-                                            O_WRONLY | O_CREAT | O_NOFOLLOW, kReadable));
+  TRY_AS(base::UniqueFd file,
+         base::open_at(hosts_.get(), name, O_WRONLY | O_CREAT | O_NOFOLLOW, kReadable));
   TRY(base::write_all(file.get(), text));
   if (ftruncate(file.get(), static_cast<off_t>(text.size())) != 0)
-    return base::sys_error("truncate " + base::quoted(key));
+    return base::sys_error("truncate " + base::quoted(name));
   return {};
+}
+
+Status Networks::write_names(const std::string& key) {
+  TRY(write_name_file(key + std::string(kHosts), hosts_text(key)));
+  return write_name_file(key + std::string(kResolver), resolver_of(key));
 }
 
 // Once for a burst of boots. A file outlives the last port on its networks: a zone that had one when it
 // booted has it mounted still.
-void Networks::write_hosts_soon() {
+void Networks::write_names_soon() {
   constexpr std::chrono::milliseconds kPause{20};
-  if (hosts_timer_ != 0) return;
-  hosts_timer_ = loop_->after(kPause, [this] {
-    hosts_timer_ = 0;
+  if (names_timer_ != 0) return;
+  names_timer_ = loop_->after(kPause, [this] {
+    names_timer_ = 0;
     std::set<std::string> keys;
     for (const auto& [zone, ports] : live_) keys.insert(hosts_key(ports));
     auto files = base::list_dir(hosts_.get());
-    if (!files) return base::log_warning("hosts: " + files.error().message);
-    for (const std::string& file : *files) {
-      if (!file.ends_with(kHosts)) continue;
-      if (live_.empty())
-        unlinkat(hosts_.get(), file.c_str(), 0);
-      else
-        keys.insert(file.substr(0, file.size() - kHosts.size()));
-    }
-    for (const std::string& key : keys) base::log_ignored("hosts of " + key, write_hosts(key));
+    if (!files) return base::log_warning("names: " + files.error().message);
+    for (const std::string& file : *files)
+      for (std::string_view end : {kHosts, kResolver}) {
+        if (!file.ends_with(end)) continue;
+        if (live_.empty())
+          unlinkat(hosts_.get(), file.c_str(), 0);
+        else
+          keys.insert(file.substr(0, file.size() - end.size()));
+      }
+    for (const std::string& key : keys) base::log_ignored("names of " + key, write_names(key));
   });
 }
 
-Result<base::UniqueFd> Networks::hosts_file(const std::vector<PortPlan>& ports) {
+Result<Networks::NameFiles> Networks::name_files(const std::vector<PortPlan>& ports) {
+  constexpr int kFlags = O_PATH | O_NOFOLLOW;
   std::string key = hosts_key(ports);
-  TRY(write_hosts(key));
-  return base::open_at(hosts_.get(), key + std::string(kHosts), O_PATH | O_NOFOLLOW);
+  TRY(write_names(key));
+  NameFiles files;
+  TRY_AS(files.hosts, base::open_at(hosts_.get(), key + std::string(kHosts), kFlags));
+  TRY_AS(files.resolver, base::open_at(hosts_.get(), key + std::string(kResolver), kFlags));
+  return files;
 }
 
 }  // namespace zoned

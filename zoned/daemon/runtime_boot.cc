@@ -135,10 +135,15 @@ Status Runtime::collect_native(Boot* boot) {
     TRY_AS(UniqueFd tree, core::clone_tree(boot->host_trees[i].fd.get()));
     boot->pass("fs." + std::to_string(i), std::move(tree));
   }
-  if (boot->planned.plan.ports.empty()) return {};
-  TRY_AS(UniqueFd hosts, parts_.networks->hosts_file(boot->planned.plan.ports));
-  TRY_AS(UniqueFd tree, core::clone_tree(hosts.get()));
-  boot->pass("hosts", std::move(tree));
+  const core::ZonePlan& plan = boot->planned.plan;
+  if (plan.ports.empty()) return {};
+  TRY_AS(auto files, parts_.networks->name_files(plan.ports));
+  for (const auto& [name, file] :
+       {std::pair("hosts", &files.hosts), std::pair("resolver", &files.resolver)}) {
+    if (!core::mounts_tree(plan, name)) continue;
+    TRY_AS(UniqueFd tree, core::clone_tree(file->get()));
+    boot->pass(name, std::move(tree));
+  }
   return {};
 }
 
@@ -220,7 +225,9 @@ Status Runtime::step_mountpoints(Boot* boot) {
   if (boot->zone->ephemeral) return {};  // the launcher makes them on the overlay's upper side
   std::vector<core::MountPoint> points;
   for (const HostTree& tree : boot->host_trees) points.push_back({tree.target, tree.folder});
-  if (!boot->planned.plan.ports.empty()) points.push_back({core::kHostsFile, false});
+  for (const auto& [source, path] :
+       {std::pair("hosts", core::kHostsFile), std::pair("resolver", core::kResolverFile)})
+    if (core::mounts_tree(boot->planned.plan, source)) points.push_back({path, false});
   return core::ensure_mountpoints(boot->tree_dir.get(), points);
 }
 
