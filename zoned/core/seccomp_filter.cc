@@ -177,6 +177,12 @@ base::Result<FilterProgram> vmm_program(bool kvm) {
                  {scmp_arg_cmp{0, SCMP_CMP_MASKED_EQ, kThread | kNew, kThread}}));
   for (uint64_t request : kVmmRequests)
     TRY(allow_with(context.get(), SCMP_SYS(ioctl), {low32_is(1, request)}));
+  // Of sockets it only asks what they are; options would take filters in and other processes' pidfds
+  // out. TCP_NODELAY, which it also tries on unix sockets, it can do without.
+  for (uint64_t option : {SO_TYPE, SO_ERROR, SO_ACCEPTCONN, SO_DOMAIN, SO_PROTOCOL})
+    TRY(allow_with(context.get(), SCMP_SYS(getsockopt),
+                   {low32_is(1, SOL_SOCKET), low32_is(2, option)}));
+  TRY(add_calls(context.get(), SCMP_ACT_ERRNO(ENOPROTOOPT), {"setsockopt"}));
   if (kvm)
     TRY(allow_with(context.get(), SCMP_SYS(ioctl),
                    {scmp_arg_cmp{1, SCMP_CMP_MASKED_EQ, kRequestType, kKvmType}}));
