@@ -1,5 +1,7 @@
 #include "vmzone/plan.h"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 
 namespace vmzone {
@@ -11,6 +13,15 @@ namespace {
 
 // QEMU's own: main loop, RCU, at most 64 I/O workers, a VNC thread; and some to spare.
 constexpr uint64_t kThreads = 128;
+
+// No file grows beyond its disk: a qcow2 image has tables beside the data, and UEFI's NVRAM is small.
+core::Rlimit file_limit(uint64_t largest_disk) {
+  constexpr uint64_t kSlack = 64 << 20;
+  constexpr uint64_t kTables =
+      32;  // a byte of tables for so many of data, with the smallest clusters
+  uint64_t bytes = largest_disk + largest_disk / kTables + kSlack;
+  return {RLIMIT_FSIZE, bytes, bytes};
+}
 
 MountOp root_of_cell() {
   MountOp op;
@@ -108,6 +119,7 @@ Result<PlannedVm> plan_vm(const VmInputs& in) {
   plan.capabilities = 0;
   plan.stdio = core::Stdio::kSerial;
   plan.loopback_up = false;
+  plan.rlimits.push_back(file_limit(in.largest_disk));
   plan.kept_fds = kept_fds(out.machine);
   plan.exec.path = kQemuPath;
   plan.exec.argv = command_line(out.machine);

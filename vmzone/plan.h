@@ -18,6 +18,7 @@ struct VmInputs {
   const core::PlanInputs& zone;  // its tree is not looked at
   const Hardware& hardware;      // from pin_hardware for this spec
   Accelerator accelerator = Accelerator::kTcg;
+  uint64_t largest_disk = 0;  // bytes that the guest sees of its largest disk
 };
 struct PlannedVm {
   core::Planned planned;

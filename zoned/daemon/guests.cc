@@ -107,6 +107,26 @@ Result<vmzone::Hardware> Guests::hardware(const Zone& zone, const core::ZoneSpec
   return pinned;
 }
 
+Result<uint64_t> Guests::largest_disk(const Zone& zone, const core::ZoneSpec& spec,
+                                      const vmzone::Hardware& hardware) const {
+  TRY_AS(UniqueFd folder, registry_->vm_dir(zone.name));
+  std::vector<std::string> paths;
+  if (hardware.origin == vmzone::Origin::kDisk) paths.emplace_back(vmzone::kInstalledDisk);
+  for (const core::DiskSpec& disk : spec.disk)
+    if (disk.media == "disk" && !disk.path.empty()) paths.push_back(disk.path);
+  uint64_t largest = 0;
+  for (const std::string& path : paths) {
+    auto size = [&]() -> Result<uint64_t> {
+      TRY_AS(UniqueFd fd, open_image(folder.get(), path, true));
+      TRY_AS(vmzone::DiskImage image, look_at(fd.get()));
+      return image.virtual_size;
+    }();
+    if (!size) return std::move(size).error().context("disk " + base::quoted(path));
+    largest = std::max(largest, *size);
+  }
+  return largest;
+}
+
 // The lock belongs to the open file, which the VMM inherits: it lasts as long as the VMM does.
 Result<UniqueFd> Guests::open_disk(int folder, const vmzone::MachineDisk& disk) const {
   TRY_AS(UniqueFd fd, open_image(folder, disk.path, disk.read_only));

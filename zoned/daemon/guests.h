@@ -36,6 +36,10 @@ class Guests {
   // kState when the zone is not installed.
   base::Result<vmzone::Hardware> hardware(const Zone& zone, const core::ZoneSpec& spec, bool keep);
 
+  // The size of the largest disk that a guest with this hardware sees, bytes.
+  base::Result<uint64_t> largest_disk(const Zone& zone, const core::ZoneSpec& spec,
+                                      const vmzone::Hardware& hardware) const;
+
   // What the launch of this machine passes on, by name: the cell's tree, kernel and initrd as
   // detached mounts; disks, locked as long as the VMM lives; the control socket. kBusy for a disk
   // that another machine has.

@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <csignal>
 
 #include <cerrno>
 #include <cstring>
@@ -193,13 +194,21 @@ void add_locks(int disk, Attempts* out) {
 }
 
 void add_sizes(int disk, Attempts* out) {
-  constexpr off_t kFar = 64 << 20;
+  constexpr off_t kFar = 1 << 30;
   auto add = [out](const char* name, auto run) {
     out->push_back({name, "", [run](const Target&) { return run(); }});
   };
-  add("pwrite64: past the disk's end", [disk] { return verdict(pwrite(disk, "x", 1, kFar) == 1); });
+  // The disk is given its size back: whoever comes next shall find it as it was.
+  auto grown = [disk](auto grow) {
+    signal(SIGXFSZ, SIG_IGN);
+    struct stat st = {};
+    if (fstat(disk, &st) != 0 || !grow()) return verdict(false);
+    return verdict(ftruncate(disk, st.st_size) == 0);
+  };
+  add("pwrite64: past the disk's end",
+      [=] { return grown([disk] { return pwrite(disk, "x", 1, kFar) == 1; }); });
   add("fallocate: past the disk's end",
-      [disk] { return verdict(fallocate(disk, 0, kFar, 4096) == 0); });
+      [=] { return grown([disk] { return fallocate(disk, 0, kFar, 4096) == 0; }); });
   add("ftruncate: disk", [disk] {
     struct stat st = {};
     return verdict(fstat(disk, &st) == 0 && ftruncate(disk, st.st_size) == 0);
