@@ -26,6 +26,14 @@ base::Result<int> login(const Context& context, const Arguments& arguments);
 // console.cc, logs.cc
 base::Result<int> console(const Context& context, const Arguments& arguments);
 base::Result<int> logs(const Context& context, const Arguments& arguments);
+// guests.cc, vnc.cc
+base::Result<int> screenshot(const Context& context, const Arguments& arguments);
+base::Result<int> key(const Context& context, const Arguments& arguments);
+base::Result<int> vnc(const Context& context, const Arguments& arguments);
+base::Result<int> insert(const Context& context, const Arguments& arguments);
+base::Result<int> eject(const Context& context, const Arguments& arguments);
+base::Result<int> pause_guests(const Context& context, const Arguments& arguments);
+base::Result<int> resume_guests(const Context& context, const Arguments& arguments);
 // config.cc
 base::Result<int> set(const Context& context, const Arguments& arguments);
 base::Result<int> export_config(const Context& context, const Arguments& arguments);
@@ -64,6 +72,9 @@ base::Result<std::vector<std::string>> zone_names(const Context& context,
                                                   const Arguments& arguments,
                                                   const std::vector<std::string>& words,
                                                   const std::vector<std::string>& states);
+// Calls `method` for those zones, several at once. Every failure is printed; the others go on.
+base::Result<int> call_for_zones(const Context& context, const Arguments& arguments,
+                                 std::string_view method, const std::vector<std::string>& states);
 // Asks zoned to install, with a progress bar on a terminal.
 base::Status install_zone(const Context& context, const std::string& name,
                           const std::string& source);

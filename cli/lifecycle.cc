@@ -71,14 +71,6 @@ base::Result<int> for_each(const Context& context, const std::vector<std::string
   return ok ? 0 : 1;
 }
 
-base::Result<int> simple(const Context& context, const Arguments& arguments,
-                         std::string_view method, const std::vector<std::string>& states) {
-  TRY_AS(auto names, zone_names(context, arguments, arguments.words, states));
-  return for_each(context, names, method, [](const std::string& name) {
-    return json{{"name", name}};
-  });
-}
-
 }  // namespace
 
 base::Result<std::vector<std::string>> zone_names(const Context& context,
@@ -128,6 +120,14 @@ base::Result<std::string> absolute_source(const std::string& source) {
 base::Result<std::string> read_text(const std::string& file) {
   if (file == "-") return base::read_fd(STDIN_FILENO);
   return base::read_file(AT_FDCWD, file);
+}
+
+base::Result<int> call_for_zones(const Context& context, const Arguments& arguments,
+                                 std::string_view method, const std::vector<std::string>& states) {
+  TRY_AS(auto names, zone_names(context, arguments, arguments.words, states));
+  return for_each(context, names, method, [](const std::string& name) {
+    return json{{"name", name}};
+  });
 }
 
 base::Status install_zone(const Context& context, const std::string& name,
@@ -211,7 +211,7 @@ base::Result<int> install(const Context& context, const Arguments& arguments) {
 }
 
 base::Result<int> boot(const Context& context, const Arguments& arguments) {
-  return simple(context, arguments, "Boot", {"installed", "ready"});
+  return call_for_zones(context, arguments, "Boot", {"installed", "ready"});
 }
 
 base::Result<int> shutdown(const Context& context, const Arguments& arguments) {
@@ -219,22 +219,23 @@ base::Result<int> shutdown(const Context& context, const Arguments& arguments) {
   if (arguments.has("timeout")) {
     TRY_AS(timeout, base::parse_duration_ms(arguments.value("timeout")));
   }
-  TRY_AS(auto names, zone_names(context, arguments, arguments.words, {"running"}));
+  TRY_AS(auto names, zone_names(context, arguments, arguments.words, {"running", "paused"}));
   return for_each(context, names, "Shutdown", [&](const std::string& name) {
     return json{{"name", name}, {"timeout_ms", timeout}};
   });
 }
 
 base::Result<int> halt(const Context& context, const Arguments& arguments) {
-  return simple(context, arguments, "Halt", {"ready", "running", "shutting_down", "down"});
+  return call_for_zones(context, arguments, "Halt",
+                        {"ready", "running", "paused", "shutting_down", "down"});
 }
 
 base::Result<int> reboot(const Context& context, const Arguments& arguments) {
-  return simple(context, arguments, "Reboot", {"running"});
+  return call_for_zones(context, arguments, "Reboot", {"running", "paused"});
 }
 
 base::Result<int> uninstall(const Context& context, const Arguments& arguments) {
-  return simple(context, arguments, "Uninstall", {"installed", "incomplete"});
+  return call_for_zones(context, arguments, "Uninstall", {"installed", "incomplete"});
 }
 
 base::Result<int> remove(const Context& context, const Arguments& arguments) {

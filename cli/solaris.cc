@@ -198,8 +198,8 @@ base::Result<int> zoneadm_list(const Context& context, const std::string& zone,
             [](const json& a, const json& b) { return text_of(a, "name") < text_of(b, "name"); });
   for (const json& one : zones) {
     std::string state = text_of(one, "state");
-    bool active =
-        state == "running" || state == "ready" || state == "shutting_down" || state == "down";
+    bool active = state == "running" || state == "paused" || state == "ready" ||
+                  state == "shutting_down" || state == "down";
     bool wanted = active || !zone.empty() || arguments.has("configured") ||
                   (arguments.has("installed") && state == "installed");
     if (!wanted) continue;

@@ -68,6 +68,16 @@ constexpr Option kLogs[] = {
     {"follow", 'f', "", "go on as the log grows"},
     {"lines", 'n', "LINES", "only the last LINES lines"},
 };
+constexpr Option kScreenshot[] = {{"output", 'o', "FILE", "where to; - is stdout"}};
+constexpr Option kKey[] = {
+    {"text", 0, "TEXT",
+     "typed after the keys; \\n is return, \\t tab, \\e escape, \\\\ a backslash"}};
+constexpr Option kVnc[] = {
+    {"socket", 0, "PATH", "where to listen (default: in a folder of its own)"}};
+constexpr Option kCd[] = {
+    {"drive", 0, "DRIVE", "cd0 (the default), cd1, ..."},
+    {"force", 'F', "", "also when the guest has locked the tray"},
+};
 constexpr Option kStat[] = {
     {"interval", 'i', "TIME", "repeat every TIME, such as 1 or 500ms"},
     {"count", 'c', "COUNT", "end after COUNT intervals"},
@@ -117,6 +127,27 @@ constexpr Verb kVerbs[] = {
      "Inside", named(kLogin), login, kExecFailed},
     {"console", "NAME", "the zone's console; ~. leaves", "Inside", named(), console},
     {"logs", "NAME [-f] [-n LINES]", "what the zone has written", "Inside", named(kLogs), logs},
+    {"screenshot", "NAME -o FILE", "a picture of the screen, as PNG", "Guests", named(kScreenshot),
+     screenshot},
+    {"key",
+     "NAME [KEYS...] [--text TEXT]",
+     "press keys, such as ctrl-alt-delete",
+     "Guests",
+     {kKey, 1, UINT_MAX},
+     key},
+    {"vnc", "NAME [--socket PATH]", "give VNC viewers a socket, until interrupted", "Guests",
+     named(kVnc), vnc},
+    {"insert",
+     "NAME [--drive DRIVE] [-F] FILE",
+     "put a CD into a drive",
+     "Guests",
+     {kCd, 2, 2},
+     insert},
+    {"eject", "NAME [--drive DRIVE] [-F]", "take the CD out", "Guests", named(kCd), eject},
+    {"pause", "NAME... | --all", "stop guests where they are", "Guests", several(kAll),
+     pause_guests},
+    {"resume", "NAME... | --all", "let paused guests go on", "Guests", several(kAll),
+     resume_guests},
     {"list", "[NAME...]", "zones and their states", "Watching", several({}), list},
     {"info", "NAME", "all about one zone", "Watching", named(), info},
     {"stat", "[-i TIME] [-c COUNT] [NAME...]", "use of CPU, memory and I/O, beside the entitlement",

@@ -33,6 +33,13 @@ const std::vector<Api::Method>& Api::methods() {
       {"Exec", Verb::kLogin, Target::kZone, &Api::exec},
       {"Console", Verb::kLogin, Target::kZone, &Api::console},
       {"Logs", Verb::kLogin, Target::kZone, &Api::logs},
+      {"Screenshot", Verb::kLogin, Target::kZone, &Api::screenshot},
+      {"Keys", Verb::kLogin, Target::kZone, &Api::keys},
+      {"Display", Verb::kLogin, Target::kZone, &Api::display},
+      {"Insert", Verb::kConfigure, Target::kZone, &Api::insert},
+      {"Eject", Verb::kConfigure, Target::kZone, &Api::eject},
+      {"Pause", Verb::kManage, Target::kZone, &Api::pause},
+      {"Resume", Verb::kManage, Target::kZone, &Api::resume},
       {"Set", Verb::kConfigure, Target::kZone, &Api::set},
       {"Configure", Verb::kConfigure, Target::kZone, &Api::configure},
       {"Export", Verb::kConfigure, Target::kZone, &Api::export_config},
@@ -104,7 +111,8 @@ json Api::zone_members(const Zone& zone, const Caller& caller) const {
   // Member by member: a list of ten thousand zones is made of these.
   json members = json::object();
   members["name"] = zone.name;
-  members["state"] = state_name(zone.state);
+  bool paused = zone.state == State::kRunning && parts_.guests->paused(zone.name);
+  members["state"] = paused ? "paused" : state_name(zone.state);
   members["brand"] = zone.spec.brand == core::Brand::kVm ? "vm" : "native";
   members["label"] = labels::name_of(zone.label);
   members["pool"] = zone.record ? zone.record->pool : zone.spec.pool;

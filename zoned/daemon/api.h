@@ -75,6 +75,14 @@ class Api {
   void exec(Request request);
   void console(Request request);
   void logs(Request request);
+  // Guests of vm zones (api_guests.cc).
+  void screenshot(Request request);
+  void keys(Request request);
+  void display(Request request);
+  void insert(Request request);
+  void eject(Request request);
+  void pause(Request request);
+  void resume(Request request);
   // Pools (api_pools.cc).
   void pool_create(Request request);
   void pool_set(Request request);
@@ -101,6 +109,8 @@ class Api {
   nlohmann::json zone_members(const Zone& zone, const Caller& caller) const;
   nlohmann::json pool_members(const Pool& pool) const;
   nlohmann::json network_members(const netns::Network& network) const;
+  // The control of the zone's running guest; kUnsupported for other brands, kState when none runs.
+  base::Result<vmzone::Qmp*> guest_of(const Zone& zone) const;
   // Answers with the zone as it is by then, or with the error.
   Callback answer_zone(const Request& request) const;
 

@@ -23,9 +23,9 @@ struct Caller {
 
 enum class Verb {
   kSee,        // list, info, stat, events of a zone
-  kLogin,      // exec, login, console, logs
-  kManage,     // boot, shutdown, halt, reboot
-  kConfigure,  // create, set, install, uninstall, delete, export, verify, run
+  kLogin,      // exec, login, console, logs, screenshot, key, vnc
+  kManage,     // boot, shutdown, halt, reboot, pause, resume
+  kConfigure,  // create, set, install, uninstall, delete, export, verify, run, insert, eject
   kHost,       // pools, host, stop, upgrade: no zone
 };
 std::string_view verb_name(Verb verb);

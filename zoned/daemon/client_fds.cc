@@ -46,6 +46,12 @@ bool is_terminal_or_null(dev_t device) {
          number == kVirtioPort;
 }
 
+Status check_count(const std::vector<base::UniqueFd>& fds, size_t count) {
+  if (fds.size() == count) return {};
+  return make_error(Code::kInvalid, "needs " + std::to_string(count) + " descriptors, got " +
+                                        std::to_string(fds.size()));
+}
+
 }  // namespace
 
 Status check_client_fd(int fd) {
@@ -76,10 +82,20 @@ Status check_client_fd(int fd) {
   return {};
 }
 
+base::Result<base::UniqueFd> take_client_image(std::vector<base::UniqueFd> fds) {
+  TRY(check_count(fds, 1));
+  TRY(check_client_fd(fds[0].get()));
+  struct stat st = {};
+  if (fstat(fds[0].get(), &st) != 0) return base::sys_error("descriptor: stat");
+  if (!S_ISREG(st.st_mode))
+    return make_error(Code::kInvalid, "not a regular file", "give an image file");
+  if ((fcntl(fds[0].get(), F_GETFL) & O_ACCMODE) != O_RDONLY)
+    return make_error(Code::kInvalid, "descriptor: open for writing", "open the image read-only");
+  return std::move(fds[0]);
+}
+
 base::Result<ClientStdio> take_client_stdio(std::vector<base::UniqueFd> fds, size_t count) {
-  if (fds.size() != count)
-    return make_error(Code::kInvalid, "needs " + std::to_string(count) + " descriptors, got " +
-                                          std::to_string(fds.size()));
+  TRY(check_count(fds, count));
   ClientStdio stdio;
   for (size_t i = 0; i < fds.size() && i < stdio.size(); ++i) {
     TRY(check_client_fd(fds[i].get()));

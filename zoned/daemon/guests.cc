@@ -238,7 +238,7 @@ void Guests::on_state(const std::string& zone, const Result<vmzone::GuestState>&
   if (found == guests_.end()) return;
   if (!found->second.qmp || !found->second.qmp->ready()) return;  // on_broken() goes on from here
   if (!state) return answer(zone, state.error());
-  found->second.paused = *state == vmzone::GuestState::kPaused;
+  set_paused(zone, *state == vmzone::GuestState::kPaused);
   if (*state != vmzone::GuestState::kPrepared) return answer(zone, {});
   // Not before the guest's first instruction may anybody be able to make start-only calls.
   keepers_->request(found->second.keeper, {{"op", "narrow"}, {"zone", zone}}, {},
@@ -284,9 +284,8 @@ void Guests::on_event(const std::string& zone, const vmzone::QmpEvent& event) {
       if (guest.starting) return;  // start() asks by itself
       return vmzone::query_status(guest.qmp.get(),
                                   [this, zone](const Result<vmzone::GuestState>& state) {
-                                    auto found = guests_.find(zone);
-                                    if (state && found != guests_.end())
-                                      found->second.paused = *state == vmzone::GuestState::kPaused;
+                                    if (state)
+                                      set_paused(zone, *state == vmzone::GuestState::kPaused);
                                   });
     case Change::kNone:
     case Change::kPowerdown:
@@ -299,6 +298,7 @@ void Guests::on_event(const std::string& zone, const vmzone::QmpEvent& event) {
 void Guests::on_broken(const std::string& zone, const base::Error& error) {
   Guest& guest = guests_.at(zone);
   guest.qmp.reset();
+  guest.changing.clear();
   milliseconds delay = std::min(kRetryFirst * (1U << std::min(guest.attempts, 6U)), kRetryLast);
   // The first time may be its end, of which nobody has told yet.
   if (++guest.attempts == 2 && !guest.starting) events_->emit(zone, "control-lost", error.message);
@@ -348,7 +348,7 @@ Result<vmzone::Qmp*> Guests::control(const Zone& zone) {
   auto found = guests_.find(zone.name);
   if (found != guests_.end() && found->second.qmp && found->second.qmp->ready())
     return found->second.qmp.get();
-  return make_error(Code::kBusy, subject(zone.name) + ": its VMM does not answer", "try again");
+  return make_error(Code::kBusy, "its VMM does not answer", "try again");
 }
 
 bool Guests::paused(const std::string& zone) const {
@@ -356,10 +356,56 @@ bool Guests::paused(const std::string& zone) const {
   return found != guests_.end() && found->second.paused;
 }
 
+void Guests::set_paused(const std::string& zone, bool paused) {
+  auto found = guests_.find(zone);
+  if (found == guests_.end() || std::exchange(found->second.paused, paused) == paused) return;
+  events_->emit(zone, paused ? "paused" : "resumed");
+}
+
+void Guests::pause(const Zone& zone, Callback done) {
+  auto qmp = control(zone);
+  if (!qmp) return done(std::move(qmp).error());
+  vmzone::stop(*qmp, [this, name = zone.name, done](Status status) {
+    if (status) set_paused(name, true);
+    done(std::move(status));
+  });
+}
+
+void Guests::resume(const Zone& zone, Callback done) {
+  auto qmp = control(zone);
+  if (!qmp) return done(std::move(qmp).error());
+  vmzone::cont(*qmp, [this, name = zone.name, done](Status status) {
+    if (status) set_paused(name, false);
+    done(std::move(status));
+  });
+}
+
 void Guests::powerdown(const Zone& zone, Callback done) {
   auto qmp = control(zone);
   if (!qmp) return done(std::move(qmp).error());
   vmzone::powerdown(*qmp, std::move(done));
+  if (paused(zone.name)) resume(zone, [](const Status&) {});
+}
+
+void Guests::change_cd(const Zone& zone, const std::string& drive, UniqueFd image, bool force,
+                       Callback done) {
+  auto qmp = control(zone);
+  if (!qmp) return done(std::move(qmp).error());
+  if (image && flock(image.get(), LOCK_SH | LOCK_NB) != 0)
+    return done(errno == EWOULDBLOCK ? make_error(Code::kBusy, "in use by another machine",
+                                                  "halt the zone that has it")
+                                     : base::sys_error("lock"));
+  if (!guests_.at(zone.name).changing.insert(drive).second)
+    return done(make_error(Code::kBusy,
+                           "another change of CD drive " + base::quoted(drive) + " is under way",
+                           "try again"));
+  auto changed = [this, name = zone.name, drive, done = std::move(done)](Status status) {
+    if (auto found = guests_.find(name); found != guests_.end())
+      found->second.changing.erase(drive);
+    done(std::move(status));
+  };
+  if (image) return vmzone::insert_cd(*qmp, drive, std::move(image), force, std::move(changed));
+  vmzone::eject_cd(*qmp, drive, force, std::move(changed));
 }
 
 }  // namespace zoned

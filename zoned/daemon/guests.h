@@ -10,6 +10,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -55,8 +56,15 @@ class Guests {
   // The VMM is gone. True when start() had not answered: it has now, with how the VMM ended and what it
   // said last.
   bool ended(const Zone& zone, const core::ExitStatus& status);
-  // Presses the guest's power button.
+  // Presses the guest's power button; a paused guest runs on, else it would never know.
   void powerdown(const Zone& zone, Callback done);
+  // Success when it is so already.
+  void pause(const Zone& zone, Callback done);
+  void resume(const Zone& zone, Callback done);
+  // Puts the image, or nothing, into a CD drive ("cd0"). kBusy while another change of the drive is
+  // under way, and for an image that a machine writes to. image: as vmzone::insert_cd has it.
+  void change_cd(const Zone& zone, const std::string& drive, base::UniqueFd image, bool force,
+                 Callback done);
   // After our own start: takes up the control of a VMM that runs.
   void resume_control(const Zone& zone);
 
@@ -71,6 +79,7 @@ class Guests {
     std::unique_ptr<vmzone::Qmp> qmp;
     Callback starting;  // start()'s, until it is answered
     bool paused = false;
+    std::set<std::string> changing;  // CD drives
     base::EventLoop::TimerId retry = 0;
     unsigned attempts = 0;
     off_t log_start = 0;  // of the zone's log, at boot
@@ -80,6 +89,7 @@ class Guests {
       int folder, const core::ZoneSpec& spec, const vmzone::Hardware& known) const;
   base::Result<base::UniqueFd> cell_of(const vmzone::Machine& machine);
   void connect(const std::string& zone);
+  void set_paused(const std::string& zone, bool paused);
   void on_ready(const std::string& zone);
   void narrowed(const std::string& zone, const base::Status& status);
   void on_state(const std::string& zone, const base::Result<vmzone::GuestState>& state);

@@ -69,5 +69,27 @@ TEST_CASE("exactly the number of descriptors that is needed is taken") {
   CHECK_FALSE(refused.ok());
 }
 
+TEST_CASE("an image is one regular file, open for reading alone") {
+  testing::TemporaryFolder folder;
+  auto take = [](std::initializer_list<UniqueFd*> list) {
+    std::vector<UniqueFd> fds;
+    for (UniqueFd* fd : list) fds.push_back(std::move(*fd));
+    return take_client_image(std::move(fds));
+  };
+  UniqueFd writable = open_path(folder / "image", O_RDWR | O_CREAT);
+  UniqueFd image = open_path(folder / "image", O_RDONLY);
+  CHECK(take({&image}).ok());
+  UniqueFd path = open_path(folder / "image", O_PATH);
+  UniqueFd device = open_path("/dev/null", O_RDONLY);
+  UniqueFd kernel = open_path("/proc/self/status", O_RDONLY);
+  UniqueFd dir = open_path("/", O_RDONLY | O_DIRECTORY);
+  for (UniqueFd* fd : {&writable, &path, &device, &kernel, &dir}) {
+    auto taken = take({fd});
+    REQUIRE_FALSE(taken.ok());
+    CHECK(taken.error().code == base::Code::kInvalid);
+  }
+  CHECK_FALSE(take({}).ok());
+}
+
 }  // namespace
 }  // namespace zoned
