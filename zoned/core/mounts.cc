@@ -88,6 +88,23 @@ Result<UniqueFd> device_tree(const std::string& name) {
   return make_error(Code::kInvalid, quoted(name) + " is not a device that zones get");
 }
 
+// /dev/kvm as a node of our own, since the host's may be for a group that no zone has; only one VMM
+// sees it. The tmpfs is attached on top of our root (see RootAssembler::overlay): kernels before 6.15
+// clone attached mounts only.
+Result<UniqueFd> kvm_tree(int* stacked) {
+  constexpr unsigned kMisc = 10, kMinor = 232;  // Documentation/admin-guide/devices.txt
+  TRY_AS(UniqueFd folder, new_filesystem("tmpfs", {{"mode", "0755"}, {"size", "4096"}},
+                                         MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
+  if (mknodat(folder.get(), "kvm", S_IFCHR | 0666, makedev(kMisc, kMinor)) != 0 ||
+      fchmodat(folder.get(), "kvm", 0666, 0) != 0)
+    return sys_error("make a node of /dev/kvm");
+  TRY_AS(UniqueFd top, base::open_at(AT_FDCWD, "/", O_PATH | O_DIRECTORY));
+  TRY(move_mount_to(folder.get(), top.get()));
+  ++*stacked;
+  TRY_AS(UniqueFd node, base::open_at(folder.get(), "kvm", O_PATH | O_NOFOLLOW));
+  return clone_tree(node.get());
+}
+
 // What covers masked files; made before the pivot, while the host's /dev is there.
 Result<UniqueFd> mask_file() {
   TRY_AS(UniqueFd mount, device_tree("null"));
@@ -145,7 +162,8 @@ unsigned mount_attributes(const MountOp& op) {
 }
 
 Result<UniqueFd> RootAssembler::source_of(const MountOp& op) {
-  if (op.kind == MountOp::Kind::kDevice) return device_tree(op.source);
+  if (op.kind == MountOp::Kind::kDevice)
+    return op.source == "kvm" ? kvm_tree(&stacked_) : device_tree(op.source);
   TRY_AS(int given, find_fd(fds_, op.source));
   TRY_AS(UniqueFd mount, base::dup_fd(given));
   bool overlaid = op.kind == MountOp::Kind::kOverlay;
@@ -179,6 +197,7 @@ Result<UniqueFd> RootAssembler::overlay(const MountOp& op, UniqueFd lower) {
     return sys_error("chown in the scratch tmpfs");
   TRY_AS(UniqueFd top, base::open_at(AT_FDCWD, "/", O_PATH | O_DIRECTORY));
   TRY(move_mount_to(scratch.get(), top.get()));
+  ++stacked_;
   TRY_AS(UniqueFd lower_target, base::open_at(scratch.get(), "lower", O_PATH | O_DIRECTORY));
   TRY(move_mount_to(lower.get(), lower_target.get()));
   if (fchdir(scratch.get()) != 0) return sys_error("fchdir");
@@ -265,8 +284,7 @@ Status RootAssembler::attach_console(const MountOp& op) {
 Status RootAssembler::pivot() {
   if (fchdir(root_.get()) != 0) return sys_error("fchdir to the new root");
   if (syscall(SYS_pivot_root, ".", ".") != 0) return sys_error("pivot_root");
-  int stacked = plan_.mounts.front().kind == MountOp::Kind::kOverlay ? 2 : 1;
-  for (int i = 0; i < stacked; ++i)
+  for (int i = 0; i < 1 + stacked_; ++i)
     if (umount2(".", MNT_DETACH) != 0) return sys_error("detach the old root");
   if (chdir("/") != 0) return sys_error("chdir to the new root");
   TRY_AS(uint64_t expected, mount_id(root_.get(), ""));

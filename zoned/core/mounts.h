@@ -64,6 +64,7 @@ class RootAssembler {
   base::UniqueFd folder_cover_;
   std::set<const base::UniqueFd*> covers_used_;
   base::UniqueFd root_;
+  int stacked_ = 0;  // mounts of ours on top of our root that the zone does not get
 };
 
 }  // namespace core
