@@ -48,8 +48,10 @@ bench: deps
 
 .PHONY: bench bench-programs
 
+$(eval $(call program,screen-text,tests/demo/screen_text.cc,harness base,-lpng))
+demo-programs: $(programs) $(BUILD)/screen-text
 demo: deps
-	@$(build_now) all
+	@$(build_now) demo-programs
 	@tests/demo/demo.sh $(BUILD)
 
-.PHONY: demo
+.PHONY: demo demo-programs

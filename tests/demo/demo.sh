@@ -8,6 +8,9 @@ build=$(cd "$1" && pwd)
 # Images stay in here, so that the second time is quick; everything else is removed at the end.
 root=${ZONED_DEMO_ROOT:-/var/lib/zoned-demo}
 export PATH=$build:$PATH ZONED_ROOT=$root
+here=$(cd "$(dirname "$0")" && pwd)
+pictures=$(dirname "$build")/pictures
+mkdir -p "$pictures"
 started=$(date +%s)
 
 heading() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
@@ -89,6 +92,42 @@ refused() { zone --json net ports liar | jq '.[0].refused["ip-nospoof"]'; }
 host_end=$(zone --json net ports deb | jq -r '.[0].host_name')
 ip neigh show "$address" | grep -q "dev $host_end" || fail "the address has moved"
 run zone delete -F liar
+
+heading "Virtual machines: Debian's kernel, a BIOS guest on an IDE disk, a UEFI guest"
+guest=$("$here/../guests/linux.sh")
+run zone create vm --brand vm --set vm.memory=256M --set net.0.network=demo --from "kernel:$guest/vmlinuz,initrd=$guest/initrd" --boot
+run zone create bios --brand vm --set vm.profile=generic-bios --set vm.memory=32M --from disk:/usr/lib/grub-rescue/grub-rescue-usb.img --boot
+run zone create uefi --brand vm --set vm.profile=generic-uefi --set vm.memory=128M --from iso:/usr/lib/grub-rescue/grub-rescue-cdrom.iso --boot
+pid=$(field vm pid)
+echo "the machine of 'vm' as the host sees it:"
+run grep -E '^(Name|Uid|CapBnd|NoNewPrivs|Seccomp):' "/proc/$pid/status"
+grep -q $'^CapBnd:\t0*$' "/proc/$pid/status" || fail "the VMM could hold a capability"
+[ "$(awk '/^Uid:/{print $2}' "/proc/$pid/status")" -ge 524288 ] || fail "the VMM is a user of the host"
+run ls "/proc/$pid/root" "/proc/$pid/root/usr/bin"
+[ "$(ls "/proc/$pid/root/usr/bin")" = qemu-system-x86_64 ] || fail "there is more in the cell than QEMU"
+said() { zone logs "$1" | tr -d '\r' | grep -aq "$2"; }
+wait_for 60 said vm 'guest: ready' || fail "the guest did not get to its prompt"
+zone logs vm | tr -d '\r' | grep -a '^guest:\|^lease:'
+said vm 'label PUBLIC' || fail "the guest can't read its label"
+said vm "lease: eth0 $(zone --json net ports vm | jq -r '.[0].addresses[0]')" || fail "no address by DHCP"
+echo "typed at its console: wget -q -O - http://deb/"
+(sleep 1; echo 'wget -q -O - http://deb/'; sleep 3) | timeout 6 zone console vm >"$root/typed" || true
+tr -d '\r' <"$root/typed" | grep -ax 'a page of deb' || fail "the guest did not get the page"
+run zone net ports vm
+wait_for 60 said uefi 'UEFI Interactive Shell' || fail "the UEFI guest did not get to its shell"
+zone logs uefi | tr -d '\r' | grep -ao 'UEFI Interactive Shell.*' | head -n 1
+shown() { zone -q screenshot bios -o "$pictures/bios.png" && screen-text "$pictures/bios.png" | grep -q "$1"; }
+wait_for 60 shown 'GNU GRUB' || fail "the BIOS guest did not get to GRUB"
+run zone screenshot bios -o "$pictures/bios.png"
+run screen-text "$pictures/bios.png"
+run zone key bios c
+wait_for 10 shown 'grub>' || fail "GRUB did not take the key"
+run zone screenshot bios -o "$pictures/bios.png"
+zone exec vm true 2>&1 && fail "exec in a virtual machine"
+run zone shutdown vm
+[ ! -e "/proc/$pid" ] || fail "the VMM is still there"
+said vm 'Power down' || fail "the guest was not asked to power off"
+run zone delete -F vm bios uefi
 
 heading "Two pools, 3 to 1, both busy"
 run zone pool create gold --set shares=3
