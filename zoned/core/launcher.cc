@@ -364,6 +364,13 @@ Result<pid_t> fork_launcher(const ZonePlan& plan, const FdTable& fds, int keeper
   TRY_AS(pid_t pid, clone_process(args));
   if (pid != 0) return pid;
   reset_signals();
+  // A copy of another zone's descriptors would outlive the keeper's: a listener that is closed there
+  // must be closed everywhere.
+  if (plan.close_fds) {
+    std::vector<int> keep = {keeper};
+    for (const auto& [name, fd] : fds) keep.push_back(fd);
+    if (Status closed = close_all_but(keep); !closed) finish(keeper, closed);
+  }
   finish(keeper, Launcher(plan, fds, keeper).run());
 }
 

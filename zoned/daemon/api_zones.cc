@@ -1,5 +1,7 @@
 // Configuration of zones: list, info, create, set, export, verify.
 #include "base/strings.h"
+#include "vmzone/host.h"
+#include "vmzone/vm_folder.h"
 #include "zoned/core/spec_toml.h"
 #include "zoned/daemon/api.h"
 
@@ -39,7 +41,15 @@ void Api::info(Request request) {
   if (request.caller.uid == 0) {
     const api::Paths& paths = parts_.registry->paths();
     facts["config-file"] = paths.etc + "/zones/" + file_name(zone.name);
-    facts["tree"] = paths.lib + "/zones/" + zone.name + "/root";
+    const std::string files = paths.lib + "/zones/" + zone.name;
+    if (is_vm(zone)) {
+      auto accelerator = vmzone::choose_accelerator(zone.spec.vm.accel, parts_.guests->kvm());
+      bool kvm = accelerator && *accelerator == vmzone::Accelerator::kKvm;
+      facts["machine"] = files + "/" + vmzone::kVmFolder;
+      facts["accelerator"] = kvm ? "kvm" : "tcg";
+    } else {
+      facts["tree"] = files + "/root";
+    }
     if (zone.record) {
       facts["first-host-id"] = std::to_string(zone.record->range_base);
       facts["keeper"] = std::to_string(zone.record->keeper);
