@@ -225,6 +225,27 @@ Status set_kind(const PortRequest& request, const Network& network, PortPlan* pl
   return {};
 }
 
+Status set_dhcp(const PortRequest& request, const Network& network, PortPlan* plan) {
+  plan->serves_dhcp = request.serves_dhcp;
+  if (!request.dhcp) return {};
+  if (!network.is_point_to_point())
+    return make_error(Code::kUnsupported,
+                      "dhcp: network '" + network.name + "' is of kind " +
+                          std::string(kind_name(network.kind)) + ", whose segment has its own",
+                      "use a network of kind routed, nat or isolated");
+  auto first = std::find_if(network.subnets.begin(), network.subnets.end(),
+                            [](const Prefix& subnet) { return subnet.address.is_v4(); });
+  auto is_v4 = [](const Prefix& own) { return own.address.is_v4(); };
+  if (std::count_if(plan->addresses.begin(), plan->addresses.end(), is_v4) != 1)
+    return invalid("dhcp: the port needs one IPv4 address");
+  auto own = std::find_if(plan->addresses.begin(), plan->addresses.end(), is_v4);
+  if (first == network.subnets.end() || !first->contains(own->address))
+    return invalid("dhcp: address " + own->address.text() +
+                   " is not in the network's first IPv4 subnet");
+  plan->dhcp_server = request.dhcp_server;
+  return {};
+}
+
 void set_bridge(const Network& network, const Instance& instance, PortPlan* plan) {
   if (plan->kind == PortKind::kDevice) return;
   if (network.kind == NetworkKind::kHostDevice) {
@@ -277,6 +298,7 @@ Result<PortPlan> plan_port(const PortRequest& request, const Network& network,
   TRY(set_rates(request, &plan));
   TRY_AS(plan.protections, relaxed(request.relax));
   TRY(set_firewall(request, network, &plan));
+  TRY(set_dhcp(request, network, &plan));
   return plan;
 }
 

@@ -76,6 +76,10 @@ struct PortPlan {
   uint32_t label = 0;         // number of the zone's label; only equal numbers exchange packets
   Firewall firewall;
   std::vector<Publish> publish;
+  // The server that the zone asks for its IPv4 address; none: the address is set when the port is
+  // made. Point-to-point links only.
+  Address dhcp_server;
+  bool serves_dhcp = false;  // the port of such a server
   bool operator==(const PortPlan&) const = default;
 };
 
@@ -97,6 +101,9 @@ struct PortRequest {
   uint32_t label = 0;
   Firewall firewall;
   std::vector<Publish> publish;
+  bool dhcp = false;    // the zone asks for its IPv4 address
+  Address dhcp_server;  // with dhcp
+  bool serves_dhcp = false;
 };
 
 inline constexpr uint64_t kMinBits = 8'000;             // 1 kB/s

@@ -197,9 +197,14 @@ Status Links::configure_zone_end(const PortPlan& port) {
   } else {
     TRY(end.veth_settings(port));
   }
-  for (const Prefix& own : port.addresses) end.address(own, RT_SCOPE_UNIVERSE);
+  auto by_dhcp = [&](const Address& address) {
+    return port.dhcp_server.valid() && address.is_v4();
+  };
+  for (const Prefix& own : port.addresses)
+    if (!by_dhcp(own.address)) end.address(own, RT_SCOPE_UNIVERSE);
   end.up();
   for (const Address& gateway : port.gateways) {
+    if (by_dhcp(gateway)) continue;
     if (is_point_to_point(port)) {
       TRY_AS(Mac host_mac, parse_mac(port.host_mac));
       end.neighbour(gateway, host_mac);
@@ -221,13 +226,17 @@ Status Links::configure_host_end(const PortPlan& port) {
   no_made_up_addresses(settings);
   if (forward) {
     settings.nest(AF_INET).nest(IFLA_INET_CONF).u32(IPV4_DEVCONF_FORWARDING, 1);
-    settings.u32(IPV4_DEVCONF_ROUTE_LOCALNET, publishes_loopback(port) ? 1 : 0).end().end();
+    settings.u32(IPV4_DEVCONF_ROUTE_LOCALNET, publishes_loopback(port) ? 1 : 0);
+    settings.u32(IPV4_DEVCONF_PROXY_ARP, port.dhcp_server.valid() ? 1 : 0).end().end();
   }
   settings.end();
   for (const Prefix& own : port.host_addresses) end.address(own, RT_SCOPE_LINK);
   if (port.network_kind == NetworkKind::kHostDevice) TRY(make_segment(*this, port));
   if (!forward) TRY(attach(port.host_name, port.bridge, port.vlan));
   if (port.network_kind == NetworkKind::kHostDevice) TRY(direct_segment(*this, port));
+  if (port.dhcp_server.valid())
+    TRY(base::write_value(AT_FDCWD, "/proc/sys/net/ipv4/neigh/" + port.host_name + "/proxy_delay",
+                          "0"));
   end.up();
   if (forward) {
     for (const Prefix& own : port.addresses) {

@@ -55,6 +55,7 @@ class PortElements {
     if (!is_bridged(port_)) {
       arp();
       kind();
+      dhcp();
       firewall();
       for (const Publish& publish : port_.publish) published(publish);
     }
@@ -130,6 +131,19 @@ class PortElements {
     member("plain");
     for (const Prefix& own : port_.addresses)
       add(own.address.is_v4() ? "plain4" : "plain6", own.address.text());
+  }
+
+  void dhcp() {
+    if (port_.serves_dhcp) member("dhcp_servers");
+    auto own = std::find_if(port_.addresses.begin(), port_.addresses.end(),
+                            [](const Prefix& prefix) { return prefix.address.is_v4(); });
+    auto mac = parse_mac(port_.mac);
+    if (!port_.dhcp_server.valid() || own == port_.addresses.end() || !mac) return;
+    std::string address = " : " + own->address.text();
+    member("dhcp_source", address);
+    member("dhcp_server", " : " + port_.dhcp_server.text());
+    add("dhcp_hardware", port_.dhcp_server.text() + " . " + number(mac->data(), mac->size()),
+        address);
   }
 
   void firewall() {

@@ -10,6 +10,7 @@
 // - host-device: a port and its macvlan share a bridge that is closed to the host (device.h).
 // - isolated: neither host nor outside. nat: out with the host's address (masquerade); in only what
 //   is published. routed: both.
+// - A network's DHCP and DNS server is asked over its own port; no port may flood it.
 // - The host from a zone: ping of the gateway and neighbour discovery; nothing else, but answers.
 // - Publications are followed from outside, from the host itself (127.0.0.1 too) and from zones
 //   that may reach the target directly (hairpin).

@@ -99,6 +99,34 @@ constexpr std::string_view kInetSets = R"(
   map publish6_any { type inet_proto . inet_service : ipv6_addr . inet_service; }
 )";
 
+// DHCP over links that share no segment (RFC 2131): what a client sends to everybody goes from its
+// leased address to its network's server as an ordinary packet of IP, which then passes where
+// packets between zones pass. The server answers to that address, and the neighbour entry of the
+// link knows the hardware. An answer to everybody finds its port by the hardware address that it
+// carries; a client that asked for it so (the flag in the message) gets it so.
+constexpr std::string_view kInetDhcp = R"(
+  set dhcp_servers { type ifname; }
+  map dhcp_source { type ifname : ipv4_addr; }
+  map dhcp_server { type ifname : ipv4_addr; }
+  map dhcp_hardware { typeof ip saddr . @th,288,48 : ip daddr; }
+  set dhcp_rate { type ifname; size 65535; flags dynamic,timeout; timeout 1m; }
+  set ask_rate { type ifname; size 65535; flags dynamic,timeout; timeout 1m; }
+  chain dhcp_to_all {
+    iifname @dhcp_servers udp sport 67 ip daddr set ip saddr . @th,288,48 map @dhcp_hardware meta pkttype set unicast return
+    udp dport != 67 return
+    update @dhcp_rate { iifname limit rate over 5/second burst 20 packets } goto deny_from
+    ip saddr set iifname map @dhcp_source ip daddr set iifname map @dhcp_server meta pkttype set unicast
+  }
+  chain ask {
+    update @ask_rate { iifname limit rate over 500/second burst 500 packets } goto deny_from
+    udp sport 68 udp dport 67 accept
+  }
+  chain dhcp_answers {
+    type filter hook postrouting priority 300; policy accept;
+    iifname @dhcp_servers udp sport 67 udp dport 68 @th,144,1 1 ip daddr set 255.255.255.255
+  }
+)";
+
 // -450: before defragmentation (-400) and connection tracking (-200), so that no state is made for
 // what is refused. Packets between ports without firewall and publications need no tracking.
 // 127.0.0.0/8 is routable on links of published ports (route_localnet): never from a zone.
@@ -113,6 +141,7 @@ constexpr std::string_view kInetSources = R"(
     iifname . ether saddr != @mac_ok iifname @mac_nospoof drop
     ip daddr 127.0.0.0/8 goto deny_from
     meta protocol vmap { ip : jump from_ip4, ip6 : jump from_ip6 }
+    ip daddr 255.255.255.255 jump dhcp_to_all
     iifname @plain ip daddr @plain4 notrack
     iifname @plain ip6 daddr @plain6 notrack
   }
@@ -125,6 +154,8 @@ constexpr std::string_view kInetForward = R"(
     iifname != "$P*" oifname != "$P*" accept
     iifname vmap @domain
     iifname != "$P*" jump to_port
+    oifname @dhcp_servers iifname "$P*" jump ask
+    iifname @dhcp_servers udp sport 67 udp dport 68 accept
     ct state established,related accept
     iifname vmap @firewall_out
     oifname vmap @firewall_in
@@ -309,7 +340,7 @@ std::string domain_suffix(const Domain& domain) {
 std::string inet_table(const Instance& instance, const std::vector<Network>& networks,
                        const std::set<Domain>& domains) {
   std::string body(kSourceSets);
-  for (std::string_view part : {kInetSets, kSourceChains}) body += part;
+  for (std::string_view part : {kInetSets, kSourceChains, kInetDhcp}) body += part;
   body += domains_text(instance, networks, domains, true);
   for (std::string_view part : {kInetSources, kInetForward, kInetHost, kInetNat}) body += part;
   return table("inet", instance, body);

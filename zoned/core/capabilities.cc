@@ -16,6 +16,8 @@ constexpr uint64_t mask(std::initializer_list<int> capabilities) {
 constexpr uint64_t kJob = mask({CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_FSETID, CAP_KILL,
                                 CAP_SETGID, CAP_SETUID, CAP_SETPCAP, CAP_SETFCAP, CAP_SYS_CHROOT});
 constexpr uint64_t kApp = kJob | mask({CAP_NET_BIND_SERVICE, CAP_NET_RAW, CAP_AUDIT_WRITE});
+constexpr uint64_t kNames =
+    mask({CAP_KILL, CAP_SETGID, CAP_SETUID, CAP_NET_BIND_SERVICE, CAP_NET_ADMIN});
 constexpr uint64_t kOs =
     kApp |
     mask({CAP_DAC_READ_SEARCH, CAP_LINUX_IMMUTABLE, CAP_NET_BROADCAST, CAP_NET_ADMIN, CAP_IPC_LOCK,
@@ -32,6 +34,8 @@ uint64_t capabilities_of(Profile profile) {
       return kOs;
     case Profile::kVmm:
       return 0;
+    case Profile::kNames:
+      return kNames;
     case Profile::kJob:
       break;
   }

@@ -22,6 +22,8 @@ enum class Profile {
   kOs,   // the tree's own init (systemd); may mount inside its own namespaces
   kJob,  // our own helpers (installing): as kApp
   kVmm,  // a VMM in its cell: no capabilities, no kernel file systems, a filter that narrows
+  // A network's DHCP and DNS: what dnsmasq(8) insists on, CAP_NET_ADMIN over the zone's own stack.
+  kNames,
 };
 
 // Which namespaces are made new. All of them, always; the fields are walls for the tests.

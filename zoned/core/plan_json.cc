@@ -24,7 +24,7 @@ struct Names<Brand> {
 };
 template <>
 struct Names<Profile> {
-  static constexpr std::array kNames = {"app", "os", "job", "vmm"};
+  static constexpr std::array kNames = {"app", "os", "job", "vmm", "names"};
 };
 template <>
 struct Names<Stdio> {
@@ -144,6 +144,7 @@ void members(V& v, netns::PortPlan& x) {
   v("protections", x.protections), v("receive_bits", x.receive_bits);
   v("send_bits", x.send_bits), v("packets", x.packets), v("label", x.label);
   v("firewall", x.firewall), v("publish", x.publish);
+  v("dhcp_server", x.dhcp_server), v("serves_dhcp", x.serves_dhcp);
 }
 template <typename V>
 void members(V& v, ZonePlan& x) {

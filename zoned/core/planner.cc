@@ -90,7 +90,10 @@ void add_name_files(const PlanInputs& in, std::vector<MountOp>* mounts) {
     mounts->back().read_only = true;
   };
   add(kHostsFile, "hosts");
-  if (!in.tree.own_resolver) add(kResolverFile, "resolver");
+  // A DHCP client writes its own.
+  bool asks = std::any_of(in.ports.begin(), in.ports.end(),
+                          [](const netns::PortPlan& port) { return port.dhcp_server.valid(); });
+  if (!in.tree.own_resolver && !asks) add(kResolverFile, "resolver");
 }
 
 void add_user_trees(const PlanInputs& in, Planned* out) {

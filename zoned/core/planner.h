@@ -46,7 +46,8 @@ struct PlanInputs {
 
 // Of a zone with ports: a file of ours (descriptor "hosts"), read-only.
 inline constexpr const char* kHostsFile = "/etc/hosts";
-// Likewise (descriptor "resolver"), unless the tree has a link there: then it minds its own.
+// Likewise (descriptor "resolver"), unless the tree has a link there or a port asks by
+// DHCP: then it minds its own.
 inline constexpr const char* kResolverFile = "/etc/resolv.conf";
 
 struct Planned {

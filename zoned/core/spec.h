@@ -45,6 +45,7 @@ struct NetSpec {
   std::vector<std::string> publish;   // publish: "8080:80", as netns::Publish
   std::optional<uint64_t> bandwidth;  // bandwidth, bits/s each way
   std::optional<uint64_t> packets;    // packets, packets/s from the zone
+  bool dhcp = false;                  // dhcp: the zone asks for its IPv4 address (guests always do)
   std::optional<std::string> model;   // model: the adapter that a guest sees; none: the profile's
   bool operator==(const NetSpec&) const = default;
 };

@@ -141,6 +141,12 @@ Status Daemon::build(const std::string& root) {
             keepers_.get(),  &children_,      &events_,       shares_.get(),
             networks_.get(), guests_.get(),   &host_};
   runtime_ = std::make_unique<Runtime>(parts_);
+  names_ =
+      std::make_unique<NameService>(loop_.get(), registry_.get(), networks_.get(), keepers_.get(),
+                                    [this](Zone* zone) { boot_name_service(zone); });
+  networks_->set_name_hooks(
+      {[this](const netns::Network& network, bool keep) { return names_->server(network, keep); },
+       [this] { names_->refresh(); }});
   installer_ = std::make_unique<Installer>(parts_, programs);
   audit_ = std::make_unique<LogAudit>(registry_->run_dir());
   DaemonHooks hooks{[this](Callback done) { stop_all(std::move(done)); },
@@ -148,6 +154,12 @@ Status Daemon::build(const std::string& root) {
   api_ = std::make_unique<Api>(parts_, runtime_.get(), installer_.get(), audit_.get(),
                                std::move(hooks));
   return {};
+}
+
+void Daemon::boot_name_service(Zone* zone) {
+  runtime_->boot(zone, {}, [](const base::Result<Booted>& booted) {
+    if (!booted) base::log_error(booted.error().message);
+  });
 }
 
 Status Daemon::read_settings() {

@@ -14,6 +14,7 @@
 #include "zoned/daemon/install_job.h"
 #include "zoned/daemon/instance.h"
 #include "zoned/daemon/keepers.h"
+#include "zoned/daemon/name_service.h"
 #include "zoned/daemon/recovery.h"
 #include "zoned/daemon/runtime.h"
 #include "zoned/daemon/settings.h"
@@ -38,6 +39,7 @@ class Daemon {
   Daemon();
   base::Status build(const std::string& root);
   base::Status read_settings();
+  void boot_name_service(Zone* zone);
   base::Status open_keepers(const std::string& programs);
   base::Status start();
 
@@ -83,6 +85,7 @@ class Daemon {
   std::unique_ptr<Networks> networks_;
   std::unique_ptr<Guests> guests_;
   std::unique_ptr<Runtime> runtime_;
+  std::unique_ptr<NameService> names_;
   std::unique_ptr<Installer> installer_;
   std::unique_ptr<AuditSink> audit_;
   std::unique_ptr<Api> api_;

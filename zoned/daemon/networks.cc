@@ -162,20 +162,25 @@ Status Networks::set(const std::string& name, const netns::KeyValues& settings) 
   return {};
 }
 
-Status Networks::remove(const std::string& name) {
-  auto it = objects_.find(name);
-  if (it == objects_.end()) return no_such_network(name);
+Status Networks::check_unused(const std::string& name, const std::string& but_zone) const {
   for (const auto& [zone_name, zone] : registry_->zones())
-    if (names(zone->spec, name))
+    if (zone_name != but_zone && names(zone->spec, name))
       return make_error(Code::kBusy,
                         subject(name) + ": zone " + base::quoted(zone_name) + " names it",
                         "take it out of the zone's [[net]] tables, or delete the zone");
   for (const auto& [zone, ports] : live_)
     for (const PortPlan& port : ports)
-      if (port.network == name)
+      if (zone != but_zone && port.network == name)
         return make_error(
             Code::kBusy, subject(name) + ": zone " + base::quoted(zone) + " runs with a port on it",
             "shut the zone down");
+  return {};
+}
+
+Status Networks::remove(const std::string& name) {
+  auto it = objects_.find(name);
+  if (it == objects_.end()) return no_such_network(name);
+  TRY(check_unused(name, {}));
   if (unlinkat(folder_.get(), (name + std::string(kJson)).c_str(), 0) != 0 && errno != ENOENT)
     return base::sys_error(subject(name));
   Network network = it->second.network;

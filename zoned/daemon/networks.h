@@ -45,6 +45,8 @@ class Networks {
   base::Status set(const std::string& name, const netns::KeyValues& settings);
   // kBusy while a zone's configuration names it.
   base::Status remove(const std::string& name);
+  // What remove() would refuse, were it not for that zone.
+  base::Status check_unused(const std::string& name, const std::string& but_zone) const;
   const netns::Network* find(const std::string& name) const;
   std::vector<netns::Network> all() const;
   size_t leases(const std::string& name) const;
@@ -53,6 +55,19 @@ class Networks {
   // leased and written down; else they are only looked for.
   base::Result<std::vector<netns::PortPlan>> plan(const Zone& zone, const core::ZoneSpec& spec,
                                                   bool keep);
+  // The lease of a port in a network; none: no address. Of IPv4.
+  netns::Address lease_of(const std::string& network, const std::string& zone,
+                          const std::string& port) const;
+  // resolv.conf(5) of zones on these networks, "A+B".
+  std::string resolver_of(const std::string& networks) const;
+  // Who serves DHCP and DNS (name_service.h): set once, before any zone is planned.
+  struct NameHooks {
+    // The address of a network's server; keep as in plan().
+    std::function<base::Result<netns::Address>(const netns::Network&, bool keep)> server;
+    std::function<void()> changed;  // zones have come or gone
+  };
+  void set_name_hooks(NameHooks hooks) { name_hooks_ = std::move(hooks); }
+
   // The rules of a zone's ports, before its links are made.
   base::Status connect(const std::string& zone, const std::vector<netns::PortPlan>& ports);
   // The ports that a running zone gets for `spec` (networks_change.cc): those whose [[net]] table is
@@ -129,12 +144,13 @@ class Networks {
                        const std::vector<netns::PortPlan>& after, int netns);
   void give_back(const std::string& zone, const std::vector<netns::PortPlan>& ports);
   void take_devices_back();
+  base::Status ask_by_dhcp(const core::ZoneSpec& spec, const core::NetSpec& net,
+                           const netns::Network& network, bool keep, netns::PortRequest* request);
   base::Status check_others(const std::string& zone,
                             const std::vector<netns::PortPlan>& ports) const;
   // The networks of the ports, sorted: "A+B".
   static std::string hosts_key(const std::vector<netns::PortPlan>& ports);
   std::string hosts_text(const std::string& key) const;
-  std::string resolver_of(const std::string& key) const;
   base::Status write_name_file(const std::string& name, const std::string& text);
   base::Status write_names(const std::string& key);
   void write_names_soon();
@@ -148,6 +164,7 @@ class Networks {
   base::UniqueFd folder_;  // ETC/networks
   base::UniqueFd hosts_;   // RUN/networks
   base::EventLoop::TimerId names_timer_ = 0;
+  NameHooks name_hooks_;
   std::map<std::string, Object> objects_;
   std::optional<Kernel> kernel_;
   std::map<std::string, std::vector<netns::PortPlan>> live_;

@@ -10,6 +10,7 @@
 #include "base/strings.h"
 #include "netns/ruleset.h"
 #include "zoned/core/spec.h"
+#include "zoned/daemon/name_service.h"
 #include "zoned/daemon/networks.h"
 #include "zoned/daemon/resolver.h"
 
@@ -146,6 +147,7 @@ Result<netns::PortRequest> Networks::request_of(const Zone& zone, const core::Zo
   }
   auto object = objects_.find(net.network);
   if (object == objects_.end()) return no_such_network(net.network);
+  request.serves_dhcp = is_name_service(zone);
   netns::LeaseTable scratch =
       keep ? netns::LeaseTable(object->second.network) : object->second.leases;
   netns::LeaseTable& leases = keep ? object->second.leases : scratch;
@@ -163,6 +165,7 @@ Result<netns::PortRequest> Networks::request_of(const Zone& zone, const core::Zo
   if (!wanted.empty()) {
     for (const Address& address : wanted) TRY(leases.take(address, holder));
     request.addresses = std::move(wanted);
+    TRY(ask_by_dhcp(spec, net, object->second.network, keep, &request));
     return request;
   }
   for (netns::Family family : families_of(object->second.network)) {
@@ -175,7 +178,29 @@ Result<netns::PortRequest> Networks::request_of(const Zone& zone, const core::Zo
     TRY_AS(Address address, leases.take_next(family, holder));
     request.addresses.push_back(address);
   }
+  TRY(ask_by_dhcp(spec, net, object->second.network, keep, &request));
   return request;
+}
+
+// A guest is configured from outside: where it has an address and a link of its own, it asks.
+Status Networks::ask_by_dhcp(const core::ZoneSpec& spec, const core::NetSpec& net,
+                             const Network& network, bool keep, netns::PortRequest* request) {
+  auto has_v4 = std::any_of(request->addresses.begin(), request->addresses.end(),
+                            [](const Address& address) { return address.is_v4(); });
+  bool guest = spec.brand == core::Brand::kVm && network.is_point_to_point() && has_v4;
+  request->dhcp = net.dhcp || guest;
+  if (!request->dhcp || !network.is_point_to_point() || !name_hooks_.server) return {};
+  TRY_AS(request->dhcp_server, name_hooks_.server(network, keep));
+  return {};
+}
+
+Address Networks::lease_of(const std::string& network, const std::string& zone,
+                           const std::string& port) const {
+  auto object = objects_.find(network);
+  if (object == objects_.end()) return {};
+  for (const Address& address : object->second.leases.of(holder_of(zone, port)))
+    if (address.is_v4()) return address;
+  return {};
 }
 
 Status Networks::check_others(const std::string& zone, const std::vector<PortPlan>& ports) const {
@@ -362,6 +387,7 @@ void Networks::write_names_soon() {
           keys.insert(file.substr(0, file.size() - end.size()));
       }
     for (const std::string& key : keys) base::log_ignored("names of " + key, write_names(key));
+    if (name_hooks_.changed) name_hooks_.changed();
   });
 }
 

@@ -123,6 +123,7 @@ class Runtime {
   // Boot (runtime_boot.cc).
   base::Status check_bootable(const Zone& zone) const;
   base::Status run_steps(Boot* boot);
+  base::Result<base::UniqueFd> tree_of(const Zone& zone) const;
   base::Status step_range(Boot* boot);
   base::Status step_tree(Boot* boot);
   base::Status step_plan(Boot* boot);

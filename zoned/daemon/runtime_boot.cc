@@ -13,6 +13,7 @@
 #include "zoned/core/seccomp_filter.h"
 #include "zoned/daemon/boot.h"
 #include "zoned/daemon/fault.h"
+#include "zoned/daemon/name_service.h"
 
 namespace zoned {
 
@@ -175,14 +176,19 @@ Status Runtime::step_range(Boot* boot) {
   return parts_.shares->enter(zone);
 }
 
+Result<UniqueFd> Runtime::tree_of(const Zone& zone) const {
+  if (is_name_service(zone)) return name_service_tree(parts_.registry->paths().lib);
+  TRY_AS(UniqueFd dir, parts_.registry->zone_dir(zone.name, false));
+  return base::open_at(dir.get(), "root", O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+}
+
 Status Runtime::step_tree(Boot* boot) {
   Zone* zone = boot->zone;
   if (is_vm(*zone)) return {};  // its cell's tree is the machine's
   if (zone->ephemeral) {
     TRY_AS(boot->tree_dir, base::dup_fd(zone->run_source.get()));
   } else {
-    TRY_AS(UniqueFd dir, parts_.registry->zone_dir(zone->name, false));
-    TRY_AS(boot->tree_dir, base::open_at(dir.get(), "root", O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+    TRY_AS(boot->tree_dir, tree_of(*zone));
   }
   TRY_AS(boot->host_trees, open_host_trees(zone->spec));
   core::TreeQuestion question;
@@ -212,6 +218,7 @@ Status Runtime::step_plan(Boot* boot) {
                           private_trees(boot->host_trees),
                           std::move(ports)};
   TRY_AS(boot->planned, core::plan_zone(inputs));
+  if (is_name_service(*zone)) confine_name_service(&boot->planned.plan);
   const core::ZonePlan& plan = boot->planned.plan;
   zone->record->console = plan.stdio == core::Stdio::kConsole;
   zone->record->log_size = plan.log_size;
@@ -405,8 +412,7 @@ Result<core::Planned> Runtime::try_plan(const core::ZoneSpec& spec, const Zone* 
   question.user = spec.user;
   question.workdir = spec.workdir;
   if (zone != nullptr && !zone->ephemeral && zone->file.state == State::kInstalled) {
-    TRY_AS(UniqueFd dir, parts_.registry->zone_dir(zone->name, false));
-    TRY_AS(UniqueFd root, base::open_at(dir.get(), "root", O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+    TRY_AS(UniqueFd root, tree_of(*zone));
     TRY_AS(tree, core::inspect_tree(root.get(), question));
   } else if (!spec.command.empty()) {
     tree.command_path = spec.command[0];  // no tree yet: nothing to compare with

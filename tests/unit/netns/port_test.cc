@@ -282,3 +282,27 @@ TEST_CASE("publications are parsed strictly and give their text back") {
         "[::1]:80:80", "80:80/icmp", "80:80/", "x:80:80", "224.0.0.1:80:80", "1:2:3:4"})
     CHECK_FALSE(netns::parse_publish(text).ok());
 }
+
+TEST_CASE("a port asks by DHCP on a link of its own, for one address of the first IPv4 subnet") {
+  auto ask = [](PortRequest& r) {
+    r.dhcp = true;
+    r.dhcp_server = *Address::parse("10.1.0.9");
+  };
+  PortRequest good = request();
+  ask(good);
+  CHECK(planned(good, network()).dhcp_server == good.dhcp_server);
+  CHECK_FALSE(planned(request(), network()).dhcp_server.valid());
+  CHECK(refused(ask, "bridge") ==
+        "dhcp: network 'net' is of kind bridge, whose segment has its own");
+  CHECK(refused([&](PortRequest& r) {
+          ask(r);
+          r.addresses = {*Address::parse("fd00:1::2")};
+        }) == "dhcp: the port needs one IPv4 address");
+  Network two = network();
+  two.subnets.push_back(*Prefix::parse("10.2.0.0/16"));
+  good.addresses = {*Address::parse("10.2.0.2")};
+  auto other = netns::plan_port(good, two, instance());
+  REQUIRE_FALSE(other.ok());
+  CHECK(other.error().message ==
+        "dhcp: address 10.2.0.2 is not in the network's first IPv4 subnet");
+}

@@ -1,0 +1,32 @@
+#include "zoned/daemon/name_service.h"
+
+#include <catch2/catch.hpp>
+
+namespace {
+
+std::string config(const netns::KeyValues& settings) {
+  auto network = netns::parse_network("lan", settings);
+  REQUIRE(network);
+  return zoned::dnsmasq_config(*network, *netns::Address::parse("10.1.2.5"));
+}
+
+bool has(const std::string& text, const std::string& line) {
+  return ("\n" + text).find("\n" + line + "\n") != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("A network's server knows the first IPv4 subnet and is the router of it") {
+  std::string text = config({{"subnet", "fd00:1::/64,10.1.2.0/23,10.9.0.0/16"}, {"mtu", "1400"}});
+  CHECK(has(text, "dhcp-range=10.1.2.0,static,255.255.254.0,1h"));
+  CHECK(text.find("10.9.0.0") == std::string::npos);
+  CHECK(has(text, "dhcp-option=option:router,10.1.2.5"));
+  CHECK(has(text, "dhcp-option=option:mtu,1400"));
+}
+
+TEST_CASE("The server of an isolated network asks nobody, unless it is told whom") {
+  CHECK(has(config({{"kind", "isolated"}, {"subnet", "10.1.2.0/24"}}), "no-resolv"));
+  CHECK_FALSE(has(config({{"kind", "isolated"}, {"subnet", "10.1.2.0/24"}, {"dns", "10.1.2.9"}}),
+                  "no-resolv"));
+  CHECK_FALSE(has(config({{"kind", "nat"}, {"subnet", "10.1.2.0/24"}}), "no-resolv"));
+}

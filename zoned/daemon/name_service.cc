@@ -1,0 +1,218 @@
+#include "zoned/daemon/name_service.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <csignal>
+
+#include <nlohmann/json.hpp>
+
+#include "base/files.h"
+#include "base/log.h"
+#include "base/strings.h"
+#include "zoned/core/capabilities.h"
+#include "zoned/core/cell_tree.h"
+#include "zoned/daemon/keepers.h"
+
+namespace zoned {
+
+using base::Code;
+using base::Durability;
+using base::make_error;
+using base::Result;
+using base::Status;
+using base::UniqueFd;
+using netns::Address;
+using netns::Network;
+
+namespace {
+
+constexpr std::string_view kSource = "cell:dnsmasq";  // no source that can be asked for
+constexpr const char* kProgram = "/usr/sbin/dnsmasq";
+constexpr const char* kFolder = "/etc/dnsmasq";
+constexpr const char* kPort = "net0";
+constexpr size_t kMaxFile = 4 << 20;
+
+std::string folder_of(const std::string& network) { return "networks/" + network + ".dns"; }
+
+// Without passwd(5) dnsmasq does not know who root is.
+std::string zone_config(const std::string& network, const std::string& run) {
+  std::string folder = run + "/" + folder_of(network);
+  auto text = [](const std::string& value) { return nlohmann::json(value).dump(); };
+  return "# DHCP and DNS of the network " + text(network) +
+         ", made by zoned. Limits may be changed.\n"
+         "command = [" +
+         text(kProgram) +
+         ", \"--keep-in-foreground\", \"--conf-file=/etc/dnsmasq/dnsmasq.conf\"]\n"
+         "restart = \"always\"\n"
+         "read-only-root = true\n"
+         "[limits]\nprocesses = 8\n"
+         "[capped-memory]\nphysical = \"64M\"\n"
+         "[[net]]\nnetwork = " +
+         text(network) + "\nrelax = [\"dhcp-nospoof\"]\n" + "[[fs]]\ndir = \"" + kFolder +
+         "\"\nspecial = " + text(folder) + "\noptions = [\"ro\", \"noexec\"]\n" +
+         "[[fs]]\ndir = \"/etc/passwd\"\nspecial = " + text(folder + "/passwd") +
+         "\noptions = [\"ro\", \"noexec\"]\n";
+}
+
+// The first IPv4 subnet: its zones may ask (netns::plan_port).
+const netns::Prefix* served_subnet(const Network& network) {
+  auto it = std::find_if(network.subnets.begin(), network.subnets.end(),
+                         [](const netns::Prefix& subnet) { return subnet.address.is_v4(); });
+  return it == network.subnets.end() ? nullptr : &*it;
+}
+
+std::string mask_of(const netns::Prefix& subnet) {
+  uint64_t all = 0xffffffff;
+  return Address::v4(static_cast<uint32_t>(all << (32 - subnet.length))).text();
+}
+
+// True when the file has other content now.
+Result<bool> replace_if_changed(int folder, const std::string& name, const std::string& text) {
+  constexpr mode_t kReadable = 0644;
+  auto before = base::read_file(folder, name, kMaxFile);
+  if (before && *before == text) return false;
+  TRY(base::replace_file(folder, name, text, Durability::kRuntime, kReadable));
+  return true;
+}
+
+}  // namespace
+
+bool is_name_service(const Zone& zone) { return zone.file.source == kSource; }
+
+std::string name_service_of(const std::string& network) { return network + "-dns"; }
+
+Result<UniqueFd> name_service_tree(const std::string& lib) {
+  core::CellRecipe recipe;
+  recipe.name = "dnsmasq";
+  recipe.programs = {kProgram};
+  recipe.mount_points = {{kFolder, true}, {"/etc/passwd", false}};
+  TRY_AS(UniqueFd cells, base::make_dirs(AT_FDCWD, lib + "/cells", 0700));
+  auto tree = core::cell_tree(cells.get(), recipe);
+  if (!tree && tree.error().code == Code::kNotFound)
+    return std::move(tree).error().with_hint("apt-get install dnsmasq-base");
+  return tree;
+}
+
+void confine_name_service(core::ZonePlan* plan) {
+  plan->profile = core::Profile::kNames;
+  plan->capabilities = core::capabilities_of(plan->profile);
+}
+
+// The host answers ARP for all of the subnet on links with DHCP, so that any of its addresses does as
+// a router: the server's is one that no client has.
+std::string dnsmasq_config(const Network& network, const Address& server) {
+  std::string text =
+      "user=root\ngroup=\npid-file=\nlog-facility=-\n"
+      "interface=net0\nexcept-interface=lo\nbind-interfaces\n"
+      "no-hosts\naddn-hosts=/etc/dnsmasq/hosts\n"
+      "domain-needed\nbogus-priv\ncache-size=1000\n"
+      "leasefile-ro\nno-ping\nquiet-dhcp\ndhcp-authoritative\n"
+      "dhcp-hostsfile=/etc/dnsmasq/clients\n";
+  text += network.kind == netns::NetworkKind::kIsolated && network.dns.empty()
+              ? "no-resolv\n"
+              : "resolv-file=/etc/dnsmasq/resolv.conf\n";
+  if (const netns::Prefix* subnet = served_subnet(network); subnet != nullptr)
+    text += "dhcp-range=" + subnet->address.text() + ",static," + mask_of(*subnet) + ",1h\n";
+  text += "dhcp-option=option:router," + server.text() + "\n";
+  if (network.mtu != netns::kDefaultMtu)
+    text += "dhcp-option=option:mtu," + std::to_string(network.mtu) + "\n";
+  return text;
+}
+
+NameService::NameService(base::EventLoop* loop, Registry* registry, Networks* networks,
+                         Keepers* keepers, Boot boot)
+    : loop_(loop),
+      registry_(registry),
+      networks_(networks),
+      keepers_(keepers),
+      boot_(std::move(boot)) {}
+
+Result<Address> NameService::server(const Network& network, bool keep) {
+  std::string zone = name_service_of(network.name);
+  Address leased = networks_->lease_of(network.name, zone, kPort);
+  if (!keep) return leased.valid() ? leased : *Address::parse(netns::kGateway4);
+  if (Status prepared = prepare(network); !prepared)
+    return std::move(prepared).error().context("dhcp: zone " + base::quoted(zone));
+  boot_soon(zone);
+  return networks_->lease_of(network.name, zone, kPort);
+}
+
+Status NameService::prepare(const Network& network) {
+  std::string name = name_service_of(network.name);
+  Zone* zone = registry_->find(name);
+  if (zone != nullptr && !is_name_service(*zone))
+    return make_error(Code::kExists, "it exists already and is somebody else's",
+                      "rename it: the name is for the network's DHCP and DNS");
+  TRY(name_service_tree(registry_->paths().lib));
+  if (zone == nullptr) {
+    TRY_AS(zone,
+           registry_->create_zone(name, zone_config(network.name, registry_->paths().run), false));
+    ZoneFile file = zone->file;
+    file.state = State::kInstalled;
+    file.source = kSource;
+    TRY(registry_->set_file(zone, file));
+  }
+  TRY(networks_->plan(*zone, zone->spec, true));
+  TRY(write_files(network));
+  return {};
+}
+
+Result<bool> NameService::write_files(const Network& network) {
+  TRY_AS(UniqueFd folder, base::make_dirs(registry_->run_dir(), folder_of(network.name), 0755));
+  Address own = networks_->lease_of(network.name, name_service_of(network.name), kPort);
+  std::string clients;
+  std::string hosts;
+  for (const auto& [zone, ports] : networks_->live())
+    for (const netns::PortPlan& port : ports) {
+      if (port.network != network.name) continue;
+      for (const netns::Prefix& address : port.addresses) {
+        hosts += address.address.text() + " " + zone + "\n";
+        if (port.dhcp_server.valid() && address.address.is_v4())
+          clients += port.mac + "," + address.address.text() + "," + zone + "\n";
+      }
+    }
+  int at = folder.get();
+  TRY(replace_if_changed(at, "passwd", "root:x:0:0:root:/:/\n"));
+  TRY(replace_if_changed(at, "dnsmasq.conf", dnsmasq_config(network, own)));
+  TRY(replace_if_changed(at, "resolv.conf", networks_->resolver_of(network.name)));
+  TRY_AS(bool names, replace_if_changed(at, "hosts", hosts));
+  TRY_AS(bool others, replace_if_changed(at, "clients", clients));
+  return names || others;
+}
+
+// From the loop: we are asked in the middle of another zone's boot.
+void NameService::boot_soon(const std::string& zone) {
+  if (!to_boot_.insert(zone).second) return;
+  loop_->after(std::chrono::milliseconds(0), [this, zone] {
+    to_boot_.erase(zone);
+    Zone* target = registry_->find(zone);
+    if (target != nullptr && target->state == State::kInstalled && !target->record &&
+        target->restart_timer == 0)
+      boot_(target);
+  });
+}
+
+void NameService::refresh() {
+  for (const Network& network : networks_->all()) {
+    const Zone* zone = registry_->find(name_service_of(network.name));
+    if (zone == nullptr || !is_name_service(*zone)) continue;
+    auto changed = write_files(network);
+    if (!changed)
+      base::log_warning("zone " + base::quoted(zone->name) + ": " + changed.error().message);
+    if (changed && *changed) reload(*zone);
+  }
+}
+
+void NameService::reload(const Zone& zone) {
+  if (!zone.record || zone.state != State::kRunning) return;
+  keepers_->request(
+      zone.record->keeper, {{"op", "signal"}, {"zone", zone.name}, {"signal", SIGHUP}}, {},
+      [name = zone.name](Result<KeeperReply> reply) {
+        if (!reply)
+          base::log_warning("zone " + base::quoted(name) + ": reload: " + reply.error().message);
+      });
+}
+
+}  // namespace zoned
