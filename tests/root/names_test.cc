@@ -208,6 +208,15 @@ TEST_CASE("the server's zone holds one program, and goes with the network") {
   CHECK(world.ok({"list", "--json"}).find("lan-dns") == std::string::npos);
 }
 
+TEST_CASE("a running zone's new port may ask by DHCP too") {
+  Clients clients("routed");
+  World& world = clients.world;
+  world.boot("a", {});
+  world.ok({"set", "a", "net.0.network=lan", "net.0.dhcp=true"});
+  REQUIRE(clients.ask("a") == 0);
+  CHECK(clients.told("a", "ip") == world.address_of("a"));
+}
+
 TEST_CASE("no zone answers DHCP but the server, unless that protection is relaxed by name") {
   Clients clients("routed");
   World& world = clients.world;

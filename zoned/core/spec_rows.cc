@@ -177,7 +177,7 @@ constexpr Key<ZoneSpec> kZoneKeys[] = {
                                                    netns::kMaxPackets, kLive,
                                                    "Most packets a second from the zone.")),
     item<&ZoneSpec::net, &NetSpec::dhcp>(
-        native(boolean("net.N.dhcp", kBoot, "The zone asks for its IPv4 address."))),
+        native(boolean("net.N.dhcp", kLive, "The zone asks for its IPv4 address."))),
     item<&ZoneSpec::net, &NetSpec::model>(
         vm(choice("net.N.model", kNicModels, kBoot, "The adapter that the guest sees."))),
     item<&ZoneSpec::firewall, &FirewallSpec::direction>(

@@ -51,6 +51,7 @@ class Daemon {
   void recovered_if_complete();
   void recovered();
   void sweep_cgroups(unsigned attempt);
+  void remove_old_cells();
   void autoboot();
   // What is left of autoboot: the last is next.
   struct BootQueue {

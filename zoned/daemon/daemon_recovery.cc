@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/process.h"
 #include "base/strings.h"
+#include "zoned/core/cell_tree.h"
 #include "zoned/daemon/daemon.h"
 
 namespace zoned {
@@ -191,10 +192,19 @@ void Daemon::sweep_cgroups(unsigned attempt) {
     loop_->after(kPause * (attempt + 1), [this, attempt] { sweep_cgroups(attempt + 1); });
 }
 
+// Trees of programs that were upgraded since.
+void Daemon::remove_old_cells() {
+  for (const auto& [name, zone] : registry_->zones())
+    if (zone->record) return;
+  auto cells = base::open_at(AT_FDCWD, paths_.lib + "/cells", O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  if (cells) base::log_ignored("old cells", core::remove_old_cell_trees(cells->get()));
+}
+
 void Daemon::autoboot() {
   auto first = first_since_machine_start(registry_->run_dir());
   if (!first) return base::log_error("autoboot: " + first.error().message);
   if (!*first) return;
+  remove_old_cells();
   std::vector<const Zone*> zones;
   for (auto& [name, zone] : registry_->zones())
     if (zone->spec.autoboot && zone->state == State::kInstalled && !zone->record)
