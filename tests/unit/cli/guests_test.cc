@@ -153,6 +153,7 @@ TEST_CASE("each VNC viewer gets a display of its own, and both ways flow") {
     got += take(base::receive_message(one.get(), 1 << 20)).data;
   }
   CHECK(got == large);
+  fcntl(vnc.displays[1].get(), F_SETFL, 0);
   CHECK(take(base::send_message(two.get(), "key")) == 3);
   CHECK(take(base::receive_message(vnc.displays[2].get(), 64)).data == "key");
   one.reset();
