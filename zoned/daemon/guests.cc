@@ -29,6 +29,7 @@ namespace {
 
 constexpr milliseconds kRetryFirst{100};
 constexpr milliseconds kRetryLast{5000};
+constexpr std::chrono::minutes kTellEvery{1};  // of one kind, of one guest
 
 std::string subject(const std::string& zone) { return "zone " + base::quoted(zone); }
 std::string socket_name(const std::string& zone) { return "zones/" + zone + ".qmp"; }
@@ -139,7 +140,8 @@ Result<UniqueFd> Guests::open_disk(int folder, const vmzone::MachineDisk& disk) 
   // A VMM that was taken over may have rewritten what we once approved.
   TRY_AS(vmzone::DiskImage image, look_at(fd.get()));
   if (disk.format == vmzone::DiskFormat::kQcow2 && image.format != disk.format)
-    return make_error(Code::kInvalid, "it is no longer a qcow2 image");
+    return make_error(Code::kInvalid, "it is no longer a qcow2 image",
+                      "put the image back, or install the zone again");
   return fd;
 }
 
@@ -215,7 +217,8 @@ void Guests::connect(const std::string& zone) {
     handlers.on_ready = [this, zone](const vmzone::QmpGreeting&) { on_ready(zone); };
     handlers.on_event = [this, zone](const vmzone::QmpEvent& event) { on_event(zone, event); };
     handlers.on_lost = [this, zone](uint64_t count) {
-      events_->emit(zone, "guest-noise", std::to_string(count) + " events of the VMM were dropped");
+      tell(zone, "guest-noise", std::to_string(count) + " events of the VMM were dropped");
+      ask_state(zone);
     };
     handlers.on_broken = [this, zone](const base::Error& error) { on_broken(zone, error); };
     TRY_AS(guest.qmp, vmzone::Qmp::create(loop_, std::move(socket), std::move(handlers)));
@@ -268,25 +271,36 @@ void Guests::answer(const std::string& zone, Status status) {
     starting(std::move(status));
 }
 
+void Guests::ask_state(const std::string& zone) {
+  Guest& guest = guests_.at(zone);
+  if (guest.starting) return;  // start() asks by itself
+  vmzone::query_status(guest.qmp.get(), [this, zone](const Result<vmzone::GuestState>& state) {
+    if (state) set_paused(zone, *state == vmzone::GuestState::kPaused);
+  });
+}
+
+// What a guest does in a loop must not drive out of the record what others have told.
+void Guests::tell(const std::string& zone, const std::string& kind, std::string detail) {
+  auto now = base::EventLoop::Clock::now();
+  auto& next = guests_.at(zone).next_told[kind];
+  if (now < next) return;
+  next = now + kTellEvery;
+  events_->emit(zone, kind, std::move(detail));
+}
+
 void Guests::on_event(const std::string& zone, const vmzone::QmpEvent& event) {
   using Change = vmzone::GuestChange;
-  Guest& guest = guests_.at(zone);
   switch (vmzone::guest_change_of(event)) {
     case Change::kShutDown:
-      return events_->emit(zone, "guest-shutdown");
+      return tell(zone, "guest-shutdown");
     case Change::kReset:
-      return events_->emit(zone, "guest-reset");
+      return tell(zone, "guest-reset");
     case Change::kPanicked:
-      return events_->emit(zone, "guest-panicked");
+      return tell(zone, "guest-panicked");
     case Change::kDiskError:
-      return events_->emit(zone, "guest-disk-error");
+      return tell(zone, "guest-disk-error");
     case Change::kState:
-      if (guest.starting) return;  // start() asks by itself
-      return vmzone::query_status(guest.qmp.get(),
-                                  [this, zone](const Result<vmzone::GuestState>& state) {
-                                    if (state)
-                                      set_paused(zone, *state == vmzone::GuestState::kPaused);
-                                  });
+      return ask_state(zone);
     case Change::kNone:
     case Change::kPowerdown:
     case Change::kTray:
@@ -359,7 +373,7 @@ bool Guests::paused(const std::string& zone) const {
 void Guests::set_paused(const std::string& zone, bool paused) {
   auto found = guests_.find(zone);
   if (found == guests_.end() || std::exchange(found->second.paused, paused) == paused) return;
-  events_->emit(zone, paused ? "paused" : "resumed");
+  tell(zone, paused ? "paused" : "resumed");
 }
 
 void Guests::pause(const Zone& zone, Callback done) {

@@ -79,7 +79,8 @@ class Guests {
     std::unique_ptr<vmzone::Qmp> qmp;
     Callback starting;  // start()'s, until it is answered
     bool paused = false;
-    std::set<std::string> changing;  // CD drives
+    std::map<std::string, base::EventLoop::Clock::time_point> next_told;  // by kind of event
+    std::set<std::string> changing;                                       // CD drives
     base::EventLoop::TimerId retry = 0;
     unsigned attempts = 0;
     off_t log_start = 0;  // of the zone's log, at boot
@@ -94,6 +95,8 @@ class Guests {
   void narrowed(const std::string& zone, const base::Status& status);
   void on_state(const std::string& zone, const base::Result<vmzone::GuestState>& state);
   void on_event(const std::string& zone, const vmzone::QmpEvent& event);
+  void ask_state(const std::string& zone);
+  void tell(const std::string& zone, const std::string& kind, std::string detail = {});
   void on_broken(const std::string& zone, const base::Error& error);
   void answer(const std::string& zone, base::Status status);
   base::Result<base::UniqueFd> open_log(const Zone& zone) const;
