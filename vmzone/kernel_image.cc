@@ -67,7 +67,8 @@ base::Status check_linux(std::string_view head, uint64_t file_size) {
   if (!sectors || !syssize || !protocol) return cut_short();
   uint64_t needed = (uint64_t{*sectors == 0 ? 4U : *sectors} + 1) * 512;
   if (*protocol >= kSyssizeSince) needed += uint64_t{*syssize} * 16;
-  if (file_size < needed) return cut_short();
+  // syssize is rounded up, the file need not be (iPXE, memtest86+).
+  if (file_size + 15 < needed) return cut_short();
   return {};
 }
 
