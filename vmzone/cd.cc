@@ -38,7 +38,8 @@ base::Result<Drive> drive_from(const json& blocks, const std::string& device) {
       return drive;
     }
   }
-  return make_error(Code::kNotFound, "there is no such CD drive");
+  return make_error(Code::kNotFound, "there is no such CD drive",
+                    "the first is cd0, if there is any");
 }
 
 class CdChange : public std::enable_shared_from_this<CdChange> {

@@ -84,18 +84,30 @@ struct PictureFile {
 };
 base::Result<PictureFile> make_picture_file() {
   PictureFile picture;
-  picture.file.reset(memfd_create("picture", MFD_CLOEXEC));
+  picture.file.reset(memfd_create("picture", MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (!picture.file) return base::sys_error("memfd_create");
   TRY_AS(picture.writer,
          base::open_at(AT_FDCWD, "/proc/self/fd/" + std::to_string(picture.file.get()), O_WRONLY));
   return picture;
 }
 
-base::Result<base::UniqueFd> sealed_picture(int file) {
+// Sealed where it is, since a copy would be memory of ours that its reader may keep. A mapping for
+// writing, which only a hostile QEMU would have, makes the seal fail (fcntl(2), EBUSY).
+base::Result<base::UniqueFd> seal_picture(PictureFile* picture) {
   constexpr std::string_view kPngMagic("\x89PNG\r\n\x1a\n", 8);
-  TRY_AS(std::string picture, base::read_fd(file, kMaxPicture));
-  if (!picture.starts_with(kPngMagic)) return make_error(Code::kIo, "QEMU has made no PNG");
-  return base::sealed_memfd("picture", picture);
+  int file = picture->file.get();
+  if (fcntl(file, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) != 0)
+    return base::sys_error("seal it");
+  struct stat st = {};
+  if (fstat(file, &st) != 0) return base::sys_error("stat");
+  if (st.st_size > static_cast<off_t>(kMaxPicture))
+    return make_error(Code::kNoSpace, "it is larger than 32 MiB");
+  std::array<char, kPngMagic.size()> head = {};
+  ssize_t n = pread(file, head.data(), head.size(), 0);
+  if (n < 0) return base::sys_error("read");
+  if (std::string_view(head.data(), static_cast<size_t>(n)) != kPngMagic)
+    return make_error(Code::kIo, "QEMU has made no PNG");
+  return std::move(picture->file);
 }
 
 void take_picture(Qmp* qmp, int64_t set, std::shared_ptr<PictureFile> picture,
@@ -104,7 +116,7 @@ void take_picture(Qmp* qmp, int64_t set, std::shared_ptr<PictureFile> picture,
   qmp->execute("screendump", std::move(arguments),
                [qmp, set, picture, on_picture](base::Result<json> answer) {
                  remove_fdset(qmp, set);
-                 auto result = answer ? sealed_picture(picture->file.get())
+                 auto result = answer ? seal_picture(picture.get())
                                       : base::Result<base::UniqueFd>(std::move(answer).error());
                  if (!result) return on_picture(std::move(result).error().context(kTakePicture));
                  on_picture(std::move(result));
@@ -185,6 +197,18 @@ void reset(Qmp* qmp, OnDone on_done) {
   run(qmp, "system_reset", nullptr, "reset the guest", std::move(on_done));
 }
 void quit(Qmp* qmp, OnDone on_done) { run(qmp, "quit", nullptr, "end QEMU", std::move(on_done)); }
+
+void check_screen(Qmp* qmp, OnDone on_done) {
+  // With a screen QEMU has a VNC server, without a socket of its own (-vnc none).
+  qmp->execute("query-vnc-servers", nullptr,
+               [on_done = std::move(on_done)](base::Result<json> answer) {
+                 if (!answer)
+                   return on_done(std::move(answer).error().context("look for a screen"));
+                 if (answer->is_array() && !answer->empty()) return on_done({});
+                 on_done(make_error(Code::kUnsupported, "it has no screen",
+                                    "give it one: vm.video = \"std\", and boot it again"));
+               });
+}
 
 void screendump(Qmp* qmp, OnPicture on_picture) {
   auto made = make_picture_file();

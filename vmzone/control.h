@@ -54,12 +54,15 @@ void reset(Qmp* qmp, OnDone on_done);
 // Ends QEMU, at once. The connection may break before the answer.
 void quit(Qmp* qmp, OnDone on_done);
 
+// Success when the machine has a screen, else kUnsupported with a hint.
+void check_screen(Qmp* qmp, OnDone on_done);
+
 // The largest picture taken: noise on 2560x1600.
 inline constexpr size_t kMaxPicture = 32 << 20;
-// The screen of the first display as PNG, in a sealed memfd: a copy of what QEMU has written, which
-// no longer changes. That it starts as a PNG is checked (else kIo); the rest is the guest's, for the
-// reader to distrust. kNoSpace: larger than kMaxPicture. What a hostile QEMU writes meanwhile is
-// memory of its own zone.
+// The screen of the first display as PNG, in a memfd that QEMU has written and that is sealed then:
+// it no longer changes, and is memory of QEMU's zone, also where a hostile one writes too much. That
+// it starts as a PNG is checked (else kIo); the rest is the guest's, for the reader to distrust.
+// kNoSpace: larger than kMaxPicture.
 using OnPicture = std::function<void(base::Result<base::UniqueFd>)>;
 void screendump(Qmp* qmp, OnPicture on_picture);
 

@@ -85,11 +85,15 @@ void Api::screenshot(Request request) {
   GuestAnswer answer(request.call.answer, request.zone->name);
   auto guest = guest_of(*request.zone);
   if (!guest) return answer.fail(guest.error());
-  vmzone::screendump(*guest, [answer](Result<UniqueFd> picture) {
+  auto shot = [answer](Result<UniqueFd> picture) {
     if (!picture) return answer.fail(picture.error());
     std::vector<UniqueFd> fds;
     fds.push_back(*std::move(picture));
     answer.reply({{"image", 0}}, std::move(fds));
+  };
+  vmzone::check_screen(*guest, [answer, shot, qmp = *guest](Status status) {
+    if (!status) return answer.fail(std::move(status).error());
+    vmzone::screendump(qmp, shot);
   });
 }
 
@@ -110,14 +114,19 @@ void Api::display(Request request) {
   GuestAnswer answer(request.call.answer, request.zone->name);
   auto guest = guest_of(*request.zone);
   if (!guest) return answer.fail(guest.error());
-  auto pair = base::socket_pair(SOCK_STREAM);
-  if (!pair) return answer.fail(pair.error());
-  auto client = std::make_shared<UniqueFd>(std::move(pair->first));
-  vmzone::add_vnc_client(*guest, std::move(pair->second), [answer, client](Status status) {
+  auto added = [answer](const std::shared_ptr<UniqueFd>& client, Status status) {
     if (!status) return answer.fail(std::move(status).error());
     std::vector<UniqueFd> fds;
     fds.push_back(std::move(*client));
     answer.reply({{"socket", 0}}, std::move(fds));
+  };
+  vmzone::check_screen(*guest, [answer, added, qmp = *guest](Status status) {
+    if (!status) return answer.fail(std::move(status).error());
+    auto pair = base::socket_pair(SOCK_STREAM);
+    if (!pair) return answer.fail(pair.error());
+    auto client = std::make_shared<UniqueFd>(std::move(pair->first));
+    vmzone::add_vnc_client(qmp, std::move(pair->second),
+                           [added, client](Status done) { added(client, std::move(done)); });
   });
 }
 

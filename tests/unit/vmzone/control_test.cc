@@ -1,5 +1,7 @@
 #include "vmzone/control.h"
 
+#include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include <catch2/catch.hpp>
@@ -113,7 +115,7 @@ struct Shot {
   base::UniqueFd file;
 };
 
-TEST_CASE("a picture is what QEMU has written, copied and sealed") {
+TEST_CASE("a picture is what QEMU has written, sealed") {
   FakeQemu qemu;
   Shot shot(&qemu);
   REQUIRE(shot.file);
@@ -123,8 +125,37 @@ TEST_CASE("a picture is what QEMU has written, copied and sealed") {
   REQUIRE(shot.picture);
   CHECK(base::is_sealed(shot.picture.get()));
   // What comes later does not reach it.
-  must(base::write_all(shot.file.get(), "more"));
+  CHECK_FALSE(base::write_all(shot.file.get(), "more").ok());
   CHECK(must(base::read_fd(shot.picture.get())) == std::string(kPng) + "rest");
+}
+
+TEST_CASE("a QEMU that can still write into its picture has made none") {
+  FakeQemu qemu;
+  Shot shot(&qemu);
+  must(base::write_all(shot.file.get(), kPng));
+  // A mapping for writing needs a descriptor for both.
+  base::UniqueFd both =
+      must(base::open_at(AT_FDCWD, "/proc/self/fd/" + std::to_string(shot.file.get()), O_RDWR));
+  void* mapped = mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, both.get(), 0);
+  REQUIRE(mapped != MAP_FAILED);
+  shot.finish();
+  CHECK(shot.text.find("seal it") != std::string::npos);
+  CHECK_FALSE(shot.picture);
+  munmap(mapped, 4096);
+}
+
+TEST_CASE("a screen is there when there is something to show it by") {
+  FakeQemu qemu;
+  std::string result;
+  check_screen(qemu.qmp.get(), into(&result));
+  expect(&qemu, "query-vnc-servers", json::array({{{"id", "default"}}}));
+  while (result.empty()) qemu.spin();
+  CHECK(result == "done");
+  result.clear();
+  check_screen(qemu.qmp.get(), into(&result));
+  expect(&qemu, "query-vnc-servers", json::array());
+  while (result.empty()) qemu.spin();
+  CHECK(result == "it has no screen");
 }
 
 TEST_CASE("what is no picture, or too large a one, is refused") {
