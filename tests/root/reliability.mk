@@ -8,6 +8,13 @@ $(BUILD)/root/reliability: | $(trial_needs)
 $(eval $(call root_test,resources,$(trial_libs),-lseccomp -lsystemd -lnftables -lnl-3))
 $(BUILD)/root/resources: | $(trial_needs) $(BUILD)/victims/forkbomb
 
+# Guests of vm zones.
+$(eval $(call library,vmguest,$(wildcard tests/root/vmguest/*.cc)))
+$(eval $(call root_test,vm,vmguest $(trial_libs),-lseccomp -lsystemd -lnftables -lnl-3 -lpng))
+$(BUILD)/root/vm: | $(trial_needs)
+$(eval $(call root_test,guests,vmguest api,-lpng))
+$(BUILD)/root/guests: | $(trial_needs)
+
 $(BUILD)/victims/forkbomb: $(BUILD)/obj/tests/victims/forkbomb.o
 	@mkdir -p $(@D)
 	@echo "  LINK $@"
