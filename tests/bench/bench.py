@@ -16,10 +16,12 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import machines  # noqa: E402
 import measure  # noqa: E402
 import networks  # noqa: E402
 import ours as our_side  # noqa: E402
 import peers as peer_side  # noqa: E402
+import shares  # noqa: E402
 
 RESTS = (("back to back", 0), ("after 100 ms", 100))
 
@@ -154,6 +156,18 @@ class Bench:
                              max(3, self.args.rounds // 20), self.result,
                              self.args.out + ".nft")
 
+    def p6(self):
+        """Native and vm zones in one pool, and in two."""
+        if self.ours:
+            shares.measure_all(self.args.build, os.path.dirname(self.tree) + "/shares", self.result)
+
+    def p8(self):
+        """A vm zone beside the same QEMU; P9 with it, when the guest has worked."""
+        if not self.ours:
+            return
+        with SameDepth() as depth:
+            machines.measure_all(self.args.build, os.path.dirname(self.tree) + "/machines", self.tree,
+                                 depth, max(3, self.args.rounds // 25), self.result)
 
 class SameDepth:
     """Cgroups of the host as deep as a zone's: SUBTREE/POOL/ZONE (/payload on v2)."""
@@ -223,7 +237,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--build", default="build/release")
     parser.add_argument("--out", default="build/bench.json")
-    parser.add_argument("--only", default="P1,P3,P4,P7,P10")
+    parser.add_argument("--only", default="P1,P3,P4,P6,P7,P8,P10")
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--idle", type=int, default=1000)
     parser.add_argument("--where", default="this host")
@@ -238,12 +252,13 @@ def main():
         sys.exit("bench: needs root")
     folder = tempfile.mkdtemp(prefix="zoned-bench.")
     os.chmod(folder, 0o711)
-    steps = {"P1": Bench.p1, "P3": Bench.p3, "P4": Bench.p4, "P7": Bench.p7,
-             "P10": Bench.p10}
+    steps = {"P1": Bench.p1, "P3": Bench.p3, "P4": Bench.p4, "P6": Bench.p6,
+             "P7": Bench.p7, "P8": Bench.p8, "P10": Bench.p10}
     bench = None
     try:
         bench = Bench(args, folder)
-        for name in args.only.split(","):
+        # P9 is measured with P8.
+        for name in dict.fromkeys(args.only.replace("P9", "P8").split(",")):
             print("bench: %s (%s)" % (name, args.where), flush=True)
             steps[name](bench)
         bench.result.save(args.out)

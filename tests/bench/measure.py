@@ -79,7 +79,8 @@ def machine():
     return {"cpus": os.cpu_count(), "model": model, "memory_mib": mib,
             "kernel": platform.release(), "load": os.getloadavg()[0],
             "crun": _version("crun", "--version"), "runc": _version("runc", "--version"),
-            "bwrap": _version("bwrap", "--version"), "unshare": _version("unshare", "--version")}
+            "bwrap": _version("bwrap", "--version"), "unshare": _version("unshare", "--version"),
+            "qemu": _version("qemu-system-x86_64", "--version")}
 
 
 class Result:
