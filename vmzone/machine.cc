@@ -226,7 +226,7 @@ uint64_t memory_needed(const Machine& machine) {
   uint64_t emulator = 96 * kMiB;
   if (machine.video != Video::kNone) emulator += 32 * kMiB;
   if (machine.accelerator == Accelerator::kTcg) emulator += kTranslationCache;
-  return machine.memory + emulator + machine.vcpus * 2 * kMiB;
+  return machine.memory + emulator + uint64_t{machine.vcpus} * 2 * kMiB;
 }
 
 std::vector<core::KeptFd> descriptors_of(const Machine& machine) {

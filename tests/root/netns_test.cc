@@ -124,7 +124,7 @@ TEST_CASE("a tap goes with the last copy of its descriptor") {
   };
   Zone& guest = world.zone("guest", "net", tap);
   CHECK(world.host().list(world.instance().prefix())->size() == 2);
-  base::UniqueFd copy(dup(guest.tap.get()));
+  base::UniqueFd copy(fcntl(guest.tap.get(), F_DUPFD_CLOEXEC, 0));
   guest.tap.reset();
   CHECK(world.host().find(guest.port.host_name).ok());
   copy.reset();

@@ -42,7 +42,7 @@ sockaddr_un abstract_name(int number) {
 std::function<bool()> by_abstract_socket(int me, int other) {
   sockaddr_un own = abstract_name(me);
   int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  bind(fd, reinterpret_cast<sockaddr*>(&own), sizeof own);
+  if (bind(fd, reinterpret_cast<sockaddr*>(&own), sizeof own) != 0) return [] { return false; };
   return [fd, to = abstract_name(other)] { return exchange(fd, &to, sizeof to); };
 }
 
@@ -56,12 +56,12 @@ sockaddr_in port(int number) {
 std::function<bool()> by_loopback(int me, int other) {
   sockaddr_in own = port(me);
   int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  bind(fd, reinterpret_cast<sockaddr*>(&own), sizeof own);
+  if (bind(fd, reinterpret_cast<sockaddr*>(&own), sizeof own) != 0) return [] { return false; };
   return [fd, to = port(other)] { return exchange(fd, &to, sizeof to); };
 }
 
 std::function<bool()> by_shared_memory(int me, int other) {
-  shmget(kShmBase + me, 4096, IPC_CREAT | 0666);
+  if (shmget(kShmBase + me, 4096, IPC_CREAT | 0666) < 0) return [] { return false; };
   return [other] { return shmget(kShmBase + other, 0, 0) >= 0; };
 }
 

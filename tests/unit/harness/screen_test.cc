@@ -72,7 +72,7 @@ TEST_CASE("text is read in text modes and on consoles, whatever the colours") {
 TEST_CASE("a cell in more than two colours is no character") {
   Canvas canvas(720, 400, 0);
   canvas.draw(kH, 0, 0, 170);
-  canvas.grey[2 * 720] = 85;
+  canvas.grey[size_t{2} * 720] = 85;
   auto screen = read_screen(font(), canvas.png());
   REQUIRE(screen);
   CHECK(screen->lines[0] == "?");

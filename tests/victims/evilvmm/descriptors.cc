@@ -224,7 +224,7 @@ void add_sizes(int disk, Attempts* out) {
   add("fchmod: disk", [disk] { return verdict(fchmod(disk, 0600) == 0); });
   add("fchown: disk", [disk] { return verdict(fchown(disk, 0, 0) == 0); });
   add("openat: below the disk's descriptor",
-      [disk] { return past_privilege(openat(disk, "x", O_RDONLY), ENOTDIR); });
+      [disk] { return past_privilege(openat(disk, "x", O_RDONLY | O_CLOEXEC), ENOTDIR); });
 }
 
 }  // namespace

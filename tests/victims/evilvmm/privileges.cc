@@ -153,7 +153,7 @@ Result landlock_rules(const Target&) {
   uint64_t rights = LANDLOCK_ACCESS_FS_EXECUTE;
   return verdict(syscall(SYS_landlock_create_ruleset, &rights, sizeof rights, 0) >= 0);
 }
-Result memory_file(const Target&) { return verdict(memfd_create("evil", 0) >= 0); }
+Result memory_file(const Target&) { return verdict(memfd_create("evil", MFD_CLOEXEC) >= 0); }
 Result watch_files(const Target&) { return verdict(syscall(SYS_fanotify_init, 0, O_RDONLY) >= 0); }
 Result inotify(const Target&) { return verdict(syscall(SYS_inotify_init1, 0) >= 0); }
 Result own_filter(const Target&) {
