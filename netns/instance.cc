@@ -53,6 +53,14 @@ std::string Instance::bridge_name(std::string_view network) const {
   return bridge_prefix() + digits(hash(network), kHashDigits);
 }
 
+std::string Instance::shaper_name(std::string_view network, char direction) const {
+  return prefix_ + direction + digits(hash(network), kHashDigits);
+}
+
+bool Instance::is_shaper(std::string_view name) const {
+  return name.starts_with(prefix_ + "r") || name.starts_with(prefix_ + "t");
+}
+
 Mac Instance::mac(std::string_view zone, std::string_view port, std::string_view end) const {
   uint64_t h = hash(root_ + "\n" + std::string(zone) + "/" + std::string(port), hash(end));
   Mac mac;

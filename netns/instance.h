@@ -34,6 +34,10 @@ class Instance {
   std::string port_name(std::string_view zone, std::string_view port,
                         const std::function<bool(const std::string&)>& taken = {}) const;
   std::string bridge_name(std::string_view network) const;
+  // The devices where a network's ports share its bandwidth (share.h): 'r' towards the zones, 't' from
+  // them.
+  std::string shaper_name(std::string_view network, char direction) const;
+  bool is_shaper(std::string_view name) const;
   // Stable, locally administered, unicast. `end`: "zone" or "host".
   Mac mac(std::string_view zone, std::string_view port, std::string_view end) const;
 

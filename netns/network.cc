@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/bits.h"
 #include "base/strings.h"
 #include "netns/instance.h"
 
@@ -20,7 +21,7 @@ constexpr std::string_view kModeNames[] = {"move", "macvlan"};
 const std::vector<std::string>& keys() {
   static const std::vector<std::string> kKeys = {"kind", "subnet", "bridge", "uplink",
                                                  "vlan", "device", "mode",   "gateway",
-                                                 "peer", "dns",    "mtu"};
+                                                 "peer", "dns",    "mtu",    "bandwidth"};
   return kKeys;
 }
 
@@ -99,6 +100,11 @@ class Settings {
     } else if (key == "vlan") {
       TRY_AS(uint64_t vlan, value.empty() ? uint64_t{0} : base::parse_uint(value, 1, 4094));
       network_.vlan = static_cast<uint16_t>(vlan);
+    } else if (key == "bandwidth") {
+      TRY_AS(network_.bandwidth, value.empty() ? uint64_t{0} : base::parse_bits(value));
+      if (network_.bandwidth == 0 && !value.empty())
+        return make_error(Code::kInvalid, "0 lets nothing pass",
+                          "an empty value takes the bound away");
     } else {
       TRY_AS(uint64_t mtu,
              value.empty() ? uint64_t{kDefaultMtu} : base::parse_uint(value, kMinMtu, kMaxMtu));
@@ -192,6 +198,20 @@ Status check_links(const Network& network) {
   return {};
 }
 
+Status check_bandwidth(const Network& network) {
+  if (network.bandwidth == 0) return {};
+  if (network.bandwidth < kMinBits || network.bandwidth > kMaxBits)
+    return make_error(Code::kInvalid, "bandwidth: " + base::format_bits(network.bandwidth) +
+                                          " is not in " + base::format_bits(kMinBits) + ".." +
+                                          base::format_bits(kMaxBits));
+  if (network.kind == NetworkKind::kHostDevice && network.mode == DeviceMode::kMove)
+    return make_error(Code::kUnsupported,
+                      "bandwidth: interface '" + network.device +
+                          "' moves into a zone, where nothing can be enforced",
+                      "set mode=macvlan");
+  return {};
+}
+
 // What a zone could ask: one that is the host itself answers nobody there.
 Status check_name_servers(const Network& network) {
   for (const Address& server : network.dns)
@@ -236,6 +256,8 @@ KeyValues settings_of(const Network& network) {
   for (const std::string& peer : network.peers) settings.emplace_back("peer", peer);
   for (const Address& server : network.dns) settings.emplace_back("dns", server.text());
   if (network.mtu != kDefaultMtu) settings.emplace_back("mtu", std::to_string(network.mtu));
+  if (network.bandwidth != 0)
+    settings.emplace_back("bandwidth", base::format_bits(network.bandwidth));
   return settings;
 }
 
@@ -249,6 +271,7 @@ Status check(const Network& network) {
   TRY(check_links(network));
   TRY(check_gateways(network));
   TRY(check_name_servers(network));
+  TRY(check_bandwidth(network));
   if (network.subnets.empty() && network.is_point_to_point())
     return make_error(
         Code::kInvalid,
@@ -330,7 +353,7 @@ Result<Network> network_from_json(const json& value) {
     } else if ((key == "vlan" || key == "mtu") && item.is_number_unsigned()) {
       settings.emplace_back(key, std::to_string(item.get<uint64_t>()));
     } else if ((key == "kind" || key == "bridge" || key == "uplink" || key == "device" ||
-                key == "mode") &&
+                key == "mode" || key == "bandwidth") &&
                item.is_string()) {
       settings.emplace_back(key, item.get<std::string>());
     } else {

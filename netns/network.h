@@ -32,6 +32,9 @@ base::Result<NetworkKind> parse_kind(std::string_view text);
 inline constexpr uint32_t kDefaultMtu = 1500;
 inline constexpr uint32_t kMinMtu = 576;    // RFC 791; with an IPv6 subnet 1280 (RFC 8200)
 inline constexpr uint32_t kMaxMtu = 65535;  // what a veth takes
+// A bandwidth, of a network or of a port.
+inline constexpr uint64_t kMinBits = 8'000;            // 1 kB/s
+inline constexpr uint64_t kMaxBits = 400'000'000'000;  // 400 Gbit/s
 // The gateway of every zone of the kinds routed, nat and isolated: the host's end of its own link.
 inline constexpr std::string_view kGateway4 = "169.254.1.1";
 inline constexpr std::string_view kGateway6 = "fe80::1";
@@ -50,6 +53,8 @@ struct Network {
   std::vector<std::string> peers;  // names of networks, see above
   std::vector<Address> dns;        // name servers of its zones; empty: the host's own
   uint32_t mtu = kDefaultMtu;      // bytes
+  // bits/s that its ports share, each way (share.h); 0: no bound. Not with mode=move.
+  uint64_t bandwidth = 0;
   bool operator==(const Network&) const = default;
 
   // Zone-to-host link without a bridge (routed, nat, isolated).
@@ -60,7 +65,7 @@ struct Network {
 
 using KeyValues = std::vector<std::pair<std::string, std::string>>;
 // Keys: kind, subnet (may come several times, or with commas), bridge, uplink, vlan, device, mode
-// (move, macvlan), gateway, peer, dns (these three as subnet), mtu. Applies them over `base` (for
+// (move, macvlan), gateway, peer, dns (these three as subnet), mtu, bandwidth (bits, "100M"). Applies them over `base` (for
 // `set`): a list key replaces the list; an empty value restores the default. The result has passed
 // check().
 base::Result<Network> parse_network(std::string_view name, const KeyValues& settings,

@@ -120,9 +120,13 @@ Status check_rate(const char* key, uint64_t value, uint64_t least, uint64_t most
 Status set_rates(const PortRequest& request, PortPlan* plan) {
   TRY(check_rate("receive cap", request.receive_bits, kMinBits, kMaxBits));
   TRY(check_rate("send cap", request.send_bits, kMinBits, kMaxBits));
+  if (request.share < 1 || request.share > kMaxShare)
+    return invalid("bandwidth-share: " + std::to_string(request.share) + " is not in 1.." +
+                   std::to_string(kMaxShare));
   TRY(check_rate("packet rate", request.packets, 1, kMaxPackets));
   plan->receive_bits = request.receive_bits;
   plan->send_bits = request.send_bits;
+  plan->share = request.share;
   plan->packets = request.packets;
   return {};
 }
@@ -176,6 +180,7 @@ Status check_moved(const PortRequest& request, const Network& network) {
         "network '" + network.name + "' moves an interface, and a guest can have none",
         "zone net set " + network.name + " mode=macvlan");
   if (request.receive_bits != 0 || request.send_bits != 0) return refuse("bandwidth", other_mode);
+  if (request.share != 1) return refuse("bandwidth-share", other_mode);
   if (request.packets != 0) return refuse("packets", other_mode);
   if (request.label != 0) return refuse("label", other_mode);
   std::vector<std::string> missing;

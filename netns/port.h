@@ -72,6 +72,7 @@ struct PortPlan {
   Protections protections;
   uint64_t receive_bits = 0;  // bits/s towards the zone; 0: no cap
   uint64_t send_bits = 0;     // bits/s from the zone; 0: no cap
+  uint32_t share = 1;         // 1..65535: of its network's bandwidth, among busy ports (share.h)
   uint64_t packets = 0;       // packets/s from the zone; 0: no limit
   uint32_t label = 0;         // number of the zone's label; only equal numbers exchange packets
   Firewall firewall;
@@ -97,6 +98,7 @@ struct PortRequest {
   std::vector<std::string> relax;  // names of protections
   uint64_t receive_bits = 0;
   uint64_t send_bits = 0;
+  uint32_t share = 1;
   uint64_t packets = 0;
   uint32_t label = 0;
   Firewall firewall;
@@ -106,8 +108,7 @@ struct PortRequest {
   bool serves_dhcp = false;
 };
 
-inline constexpr uint64_t kMinBits = 8'000;             // 1 kB/s
-inline constexpr uint64_t kMaxBits = 400'000'000'000;   // 400 Gbit/s
+inline constexpr uint32_t kMaxShare = 65535;
 inline constexpr uint64_t kMaxPackets = 1'000'000'000;  // per second
 
 // Pure. Refuses with the setting's name first: a name too long, an MTU above the network's or too

@@ -1,20 +1,15 @@
 #include "netns/shape.h"
 
 #include <linux/gen_stats.h>
-#include <linux/if_ether.h>
-#include <linux/if_link.h>
-#include <linux/pkt_cls.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
-#include <linux/tc_act/tc_mirred.h>
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <array>
-#include <cstring>
 #include <limits>
 
 #include "netns/netlink.h"
+#include "netns/tc.h"
 
 namespace netns {
 namespace {
@@ -23,26 +18,11 @@ using base::Code;
 using base::Result;
 using base::Status;
 
-constexpr uint32_t kRootHandle = 0x10000;  // "1:"
-constexpr uint32_t kIngressHandle = 0xffff0000;
 constexpr uint64_t kLeastBurst = 16 << 10;  // bytes
 constexpr uint64_t kLeastQueue = 32 << 10;  // bytes
 constexpr uint64_t kBurstsPerSecond = 100;  // 10 ms of the rate at once
 constexpr uint64_t kQueuesPerSecond = 20;   // 50 ms of the rate may wait
 constexpr uint32_t kFrameOverhead = 64;     // Ethernet header and tags above the MTU
-
-tcmsg place(const Link& link, uint32_t parent, uint32_t handle) {
-  tcmsg info = {};
-  info.tcm_family = AF_UNSPEC;
-  info.tcm_ifindex = static_cast<int>(link.index);
-  info.tcm_parent = parent;
-  info.tcm_handle = handle;
-  return info;
-}
-
-uint32_t clamped(uint64_t value) {
-  return static_cast<uint32_t>(std::min<uint64_t>(value, std::numeric_limits<uint32_t>::max()));
-}
 
 // A frame larger than the burst would never pass: the MTU counts.
 Request token_bucket(const Link& link, uint64_t bits) {
@@ -54,52 +34,10 @@ Request token_bucket(const Link& link, uint64_t bits) {
   options.rate.linklayer = TC_LINKLAYER_ETHERNET;
   options.limit = clamped(burst + std::max(rate / kQueuesPerSecond, kLeastQueue));
   Request request("link '" + link.name + "': cap", RTM_NEWQDISC, NLM_F_CREATE | NLM_F_REPLACE,
-                  place(link, TC_H_ROOT, kRootHandle));
+                  tc_place(link, TC_H_ROOT, kRootHandle));
   request.text(TCA_KIND, "tbf").nest(TCA_OPTIONS);
   request.put(TCA_TBF_PARMS, &options, sizeof options).u32(TCA_TBF_BURST, clamped(burst));
   if (rate >= std::numeric_limits<uint32_t>::max()) request.u64(TCA_TBF_RATE64, rate);
-  return std::move(request.end());
-}
-
-// Nothing there is success: the kernel tells it as ENOENT or EINVAL.
-Status remove_queue(Links& host, const Link& link, uint32_t parent, uint32_t handle) {
-  Status status = send_one(host.socket(), Request("link '" + link.name + "': remove cap",
-                                                  RTM_DELQDISC, 0, place(link, parent, handle)));
-  if (!status && (status.error().sys_errno == ENOENT || status.error().sys_errno == EINVAL))
-    return {};
-  return status;
-}
-
-Status create_ifb(Links& host, const std::string& name, uint32_t mtu) {
-  Request request("create link '" + name + "'", RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL,
-                  ifinfomsg{});
-  request.text(IFLA_IFNAME, name).u32(IFLA_MTU, mtu).u32(IFLA_NUM_TX_QUEUES, 1);
-  request.u32(IFLA_NUM_RX_QUEUES, 1).nest(IFLA_LINKINFO).text(IFLA_INFO_KIND, "ifb").end();
-  TRY(send_one(host.socket(), std::move(request.or_there())));
-  return host.set_up(name, true);
-}
-
-// A filter that matches every frame: u32 with one key whose mask is 0.
-Request redirect_all(const Link& from, const Link& to) {
-  // The selector, then its keys: the kernel's struct ends in a flexible array.
-  std::array<char, sizeof(tc_u32_sel) + sizeof(tc_u32_key)> match = {};
-  tc_u32_sel selector = {};
-  selector.flags = TC_U32_TERMINAL;
-  selector.nkeys = 1;
-  memcpy(match.data(), &selector, sizeof selector);
-  tc_mirred action = {};
-  action.action = TC_ACT_STOLEN;
-  action.eaction = TCA_EGRESS_REDIR;
-  action.ifindex = to.index;
-  tcmsg info = place(from, kIngressHandle, 0);
-  constexpr uint32_t kPriority = 1;
-  info.tcm_info = kPriority << 16 | __builtin_bswap16(ETH_P_ALL);
-  Request request("link '" + from.name + "': redirect to '" + to.name + "'", RTM_NEWTFILTER,
-                  NLM_F_CREATE | NLM_F_EXCL, info);
-  request.text(TCA_KIND, "u32").nest(TCA_OPTIONS);
-  request.put(TCA_U32_SEL, match.data(), match.size()).nest(TCA_U32_ACT).nest(1);
-  request.text(TCA_ACT_KIND, "mirred").nest(TCA_ACT_OPTIONS);
-  request.put(TCA_MIRRED_PARMS, &action, sizeof action).end().end().end();
   return std::move(request.end());
 }
 
@@ -116,9 +54,9 @@ Status cap_sending(Links& host, const Link& link, uint64_t bits) {
   std::vector<Request> requests;
   requests.push_back(token_bucket(fresh, bits));
   requests.emplace_back("link '" + link.name + "': cap of sending", RTM_NEWQDISC,
-                        NLM_F_CREATE | NLM_F_EXCL, place(link, TC_H_INGRESS, kIngressHandle));
+                        NLM_F_CREATE | NLM_F_EXCL, tc_place(link, TC_H_INGRESS, kIngressHandle));
   requests.back().text(TCA_KIND, "ingress").or_there();
-  requests.push_back(redirect_all(link, fresh));
+  requests.push_back(redirect_all(link, kIngressHandle, fresh));
   Status status = send_all(host.socket(), requests);
   if (status.ok()) return {};
   // Half a cap would drop or pass everything.
@@ -147,7 +85,7 @@ Result<Held> held_at(Links& host, const std::string& name) {
   if (!link && link.error().code == Code::kNotFound) return Held();
   if (!link) return std::move(link).error();
   Request request("link '" + name + "': read its queue", RTM_GETQDISC, NLM_F_DUMP,
-                  place(*link, 0, 0));
+                  tc_place(*link, 0, 0));
   Held held;
   TRY(dump(host.socket(), request, [&](const nlmsghdr* message) {
     const auto* info = static_cast<const tcmsg*>(payload_of(message));

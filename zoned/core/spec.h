@@ -44,6 +44,7 @@ struct NetSpec {
   std::vector<std::string> relax;     // relax: names of protections taken away
   std::vector<std::string> publish;   // publish: "8080:80", as netns::Publish
   std::optional<uint64_t> bandwidth;  // bandwidth, bits/s each way
+  uint32_t bandwidth_share = 1;       // bandwidth-share, 1..65535, of the network's bandwidth
   std::optional<uint64_t> packets;    // packets, packets/s from the zone
   bool dhcp = false;                  // dhcp: the zone asks for its IPv4 address (guests always do)
   std::optional<std::string> model;   // model: the adapter that a guest sees; none: the profile's

@@ -173,6 +173,9 @@ constexpr Key<ZoneSpec> kZoneKeys[] = {
     item<&ZoneSpec::net, &NetSpec::bandwidth>(number("net.N.bandwidth", KeyType::kBits,
                                                      netns::kMinBits, netns::kMaxBits, kLive,
                                                      "Most bits each way.")),
+    item<&ZoneSpec::net, &NetSpec::bandwidth_share>(
+        number("net.N.bandwidth-share", KeyType::kInteger, 1, netns::kMaxShare, kLive,
+               "Shares of the network's bandwidth among its busy ports.")),
     item<&ZoneSpec::net, &NetSpec::packets>(number("net.N.packets", KeyType::kInteger, 1,
                                                    netns::kMaxPackets, kLive,
                                                    "Most packets a second from the zone.")),

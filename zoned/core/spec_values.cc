@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/bits.h"
 #include "base/strings.h"
 #include "zoned/core/spec_keys.h"
 
@@ -32,29 +33,6 @@ std::string exact_size(int64_t bytes) {
   return std::to_string(bytes) + unit;
 }
 
-// As exact_size, in powers of 1000.
-std::string exact_bits(int64_t bits) {
-  constexpr std::string_view kUnits = "KMG";
-  std::string unit;
-  for (char next : kUnits) {
-    if (bits == 0 || bits % 1000 != 0) break;
-    bits /= 1000;
-    unit = next;
-  }
-  return std::to_string(bits) + unit;
-}
-
-base::Result<uint64_t> parse_bits(std::string_view text) {
-  constexpr std::string_view kUnits = "KMG";
-  constexpr uint64_t kMost = 1'000'000'000;
-  size_t unit = text.empty() ? std::string_view::npos : kUnits.find(text.back());
-  if (unit != std::string_view::npos) text.remove_suffix(1);
-  TRY_AS(uint64_t bits,
-         base::parse_uint(text, 0, unit == std::string_view::npos ? INT64_MAX : kMost));
-  for (size_t i = 0; unit != std::string_view::npos && i <= unit; ++i) bits *= 1000;
-  return bits;
-}
-
 std::string exact_duration(int64_t ms) {
   struct Unit {
     int64_t ms;
@@ -74,7 +52,7 @@ std::string bound_text(const KeyInfo& info, double bound) {
     case KeyType::kRate:
       return exact_size(static_cast<int64_t>(bound));
     case KeyType::kBits:
-      return exact_bits(static_cast<int64_t>(bound));
+      return base::format_bits(static_cast<uint64_t>(bound));
     case KeyType::kDuration:
       return exact_duration(static_cast<int64_t>(bound));
     default:
@@ -125,7 +103,7 @@ base::Result<ConfigValue> check_quantity(const KeyInfo& info, const ConfigValue&
   std::string_view number = *text;
   if (info.type == KeyType::kRate && number.ends_with("/s")) number.remove_suffix(2);
   auto parsed = duration                      ? base::parse_duration_ms(number)
-                : info.type == KeyType::kBits ? parse_bits(number)
+                : info.type == KeyType::kBits ? base::parse_bits(number)
                                               : base::parse_size(number);
   if (!parsed) {
     if (number.size() <= 32) return std::move(parsed).error();
@@ -195,7 +173,7 @@ std::string plain_text(const KeyInfo& info, const ConfigValue& value) {
     case KeyType::kRate:
       return exact_size(*integer) + "/s";
     case KeyType::kBits:
-      return exact_bits(*integer);
+      return base::format_bits(static_cast<uint64_t>(*integer));
     case KeyType::kDuration:
       return exact_duration(*integer);
     default:

@@ -115,12 +115,14 @@ Status Networks::create(const std::string& name, const netns::KeyValues& setting
     TRY(make_bridges(network));
     auto placed = objects_.emplace(name, Object{network, netns::LeaseTable(network)}).first;
     Status done = apply_whole();
+    if (done) done = share_whole(network);
     if (done)
       done = base::replace_file(folder_.get(), name + std::string(kJson),
                                 netns::network_to_json(network).dump(1) + "\n", Durability::kDisk);
     if (done) return {};
     objects_.erase(placed);
-    base::log_ignored(subject(name), apply_whole());
+    for (const Status& undone : {apply_whole(), remove_shapers(false)})
+      base::log_ignored(subject(name), undone);
     return done;
   };
   Status made = make();
@@ -148,13 +150,15 @@ Status Networks::set(const std::string& name, const netns::KeyValues& settings) 
     TRY(make_bridges(network));
     Object before = std::exchange(it->second, Object{network, std::move(leases)});
     Status done = apply_whole();
+    if (done) done = share_whole(network);
     if (done)
       done = base::replace_file(folder_.get(), name + std::string(kJson),
                                 netns::network_to_json(network).dump(1) + "\n", Durability::kDisk);
     write_names_soon();
     if (done) return {};
     it->second = std::move(before);
-    base::log_ignored(subject(name), apply_whole());
+    for (const Status& undone : {apply_whole(), share_whole(it->second.network)})
+      base::log_ignored(subject(name), undone);
     return done;
   };
   Status changed = change();
@@ -186,6 +190,7 @@ Status Networks::remove(const std::string& name) {
   Network network = it->second.network;
   objects_.erase(it);
   TRY(need_kernel());
+  TRY(remove_shapers(false));
   if (network.kind == netns::NetworkKind::kBridge && network.bridge.empty())
     base::log_ignored(subject(name), kernel_->links.remove(instance_.bridge_name(name)));
   if (!objects_.empty()) return apply_whole();
@@ -279,6 +284,9 @@ Status Networks::recover() {
   for (const auto& [name, object] : objects_)
     base::log_ignored(subject(name), make_bridges(object.network));
   TRY(apply_whole());
+  for (const auto& [name, object] : objects_)
+    base::log_ignored(subject(name), share_whole(object.network));
+  TRY(remove_shapers(false));
   std::vector<std::string> known;
   for (const auto& [zone, ports] : live_)
     for (const PortPlan& port : ports) known.push_back(port.host_name);
@@ -295,6 +303,7 @@ Status Networks::withdraw() {
   if (objects_.empty()) return {};
   TRY(need_kernel());
   TRY(kernel_->nft.apply(netns::no_ruleset(instance_)));
+  TRY(remove_shapers(true));
   for (const auto& [name, object] : objects_)
     if (object.network.kind == netns::NetworkKind::kBridge && object.network.bridge.empty())
       TRY(kernel_->links.remove(instance_.bridge_name(name)));

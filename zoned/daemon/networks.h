@@ -87,6 +87,9 @@ class Networks {
   // Once its first process is known: the interfaces of the host that the zone has will be given back
   // by disconnect(), before its network namespace goes.
   base::Status hold_devices(const Zone& zone);
+  // The links of a zone's ports are there: they get their shares of their networks' bandwidth
+  // (networks_shares.cc).
+  base::Status share(const std::string& zone);
   // Links and rules go. A zone without ports is none of our business.
   base::Status disconnect(const std::string& zone);
   // What a zone with these ports sees as /etc/hosts, its own lines included, and /etc/resolv.conf.
@@ -135,6 +138,10 @@ class Networks {
   base::Status write_leases(const Zone& zone, const std::vector<netns::PortPlan>& ports);
   base::Status need_kernel();
   base::Status apply_whole();
+  base::Status share(const std::vector<netns::PortPlan>& ports);  // anew, on their networks
+  base::Status share_whole(const netns::Network& network);
+  bool shares(const netns::PortPlan& port) const;
+  base::Status remove_shapers(bool all);
   base::Status make_bridges(const netns::Network& network);
   base::Result<netns::PortRequest> request_of(const Zone& zone, const core::ZoneSpec& spec,
                                               size_t index, bool keep);

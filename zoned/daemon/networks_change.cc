@@ -37,6 +37,7 @@ std::optional<PortPlan> on_link(const PortPlan& link, PortPlan wanted) {
   same.protections = wanted.protections;
   same.receive_bits = wanted.receive_bits;
   same.send_bits = wanted.send_bits;
+  same.share = wanted.share;
   same.packets = wanted.packets;
   same.firewall = wanted.firewall;
   same.publish = wanted.publish;
@@ -138,11 +139,12 @@ Status Networks::move_to(const std::string& zone, const std::vector<PortPlan>& b
       continue;
     }
     Status set = kernel_->links.configure_host_end(port);
-    if (set)
+    if (set && !shares(port))
       set = netns::set_caps(kernel_->links, port.host_name, port.receive_bits, port.send_bits);
     if (!set) return std::move(set).error().context("port " + base::quoted(port.name));
   }
-  return {};
+  TRY(share(before));
+  return share(after);
 }
 
 }  // namespace zoned

@@ -134,6 +134,7 @@ Result<netns::PortRequest> Networks::request_of(const Zone& zone, const core::Zo
   request.mtu = net.mtu.value_or(0);
   request.relax = net.relax;
   request.receive_bits = request.send_bits = net.bandwidth.value_or(0);
+  request.share = net.bandwidth_share;
   request.packets = net.packets.value_or(0);
   request.metric = static_cast<uint32_t>(index);
   TRY_AS(request.firewall, firewall_of(spec));
@@ -263,8 +264,10 @@ Status Networks::disconnect(const std::string& zone) {
   for (const PortPlan& port : it->second) TRY(netns::remove_port_links(kernel_->links, port));
   std::string text;
   for (const PortPlan& port : it->second) text += netns::remove_port(instance_, port);
+  const std::vector<PortPlan> gone = std::move(it->second);
   live_.erase(it);
   write_names_soon();
+  base::log_ignored("zone " + base::quoted(zone), share(gone));
   if (kernel_->nft.apply(text)) return {};
   return apply_whole();
 }

@@ -291,6 +291,8 @@ void Runtime::launched(const std::shared_ptr<Boot>& boot, Result<KeeperReply> re
     return boot->done(reply ? gone : reply.error());
   }
   if (!reply) return failed(boot, std::move(reply).error().context(subject(*zone)));
+  if (Status shared = parts_.networks->share(boot->name); !shared)
+    return failed(boot, std::move(shared).error().context(subject(*zone)));
   if (boot->machine) return start_guest(boot, *std::move(reply));
   running(boot, *std::move(reply));
 }

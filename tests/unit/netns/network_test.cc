@@ -30,6 +30,7 @@ TEST_CASE("a network is parsed from settings and gives them back") {
       {{"subnet", "10.1.0.0/16"}},
       {{"kind", "nat"}, {"subnet", "10.1.0.0/16"}, {"subnet", "fd00:1::/64"}, {"mtu", "9000"}},
       {{"kind", "isolated"}, {"subnet", "fd00:2::/64"}},
+      {{"subnet", "10.1.0.0/16"}, {"bandwidth", "100M"}},
       {{"subnet", "10.1.0.0/16"}, {"dns", "192.0.2.53"}, {"dns", "2001:db8::53"}},
       {{"subnet", "10.1.0.0/16"}, {"peer", "other"}, {"peer", "third"}},
       {{"kind", "bridge"}},
@@ -70,6 +71,13 @@ TEST_CASE("errors of a network name the key and what is wrong") {
         "subnet: 10.1.2.0/24 overlaps 10.1.0.0/16 of the same network");
   CHECK(refused({{"subnet", "10.1.0.0/16"}, {"dns", "127.0.0.53"}}) ==
         "dns: zones can't reach 127.0.0.53");
+  CHECK(refused({{"subnet", "10.1.0.0/16"}, {"bandwidth", "7K"}}) ==
+        "bandwidth: 7K is not in 8K..400G");
+  CHECK(refused({{"subnet", "10.1.0.0/16"}, {"bandwidth", "0"}}) ==
+        "bandwidth: 0 lets nothing pass");
+  CHECK(refused({{"kind", "host-device"}, {"device", "eth1"}, {"bandwidth", "1M"}}, &hint) ==
+        "bandwidth: interface 'eth1' moves into a zone, where nothing can be enforced");
+  CHECK(hint == "set mode=macvlan");
   CHECK(refused({{"kind", "isolated"}}) == "subnet: a network of kind isolated needs one");
   CHECK(refused({{"subnet", "127.0.0.0/8"}}) == "subnet: 127.0.0.0/8 is for loopback");
   CHECK(refused({{"subnet", "169.254.0.0/16"}}) ==

@@ -201,6 +201,7 @@ TEST_CASE("an interface moves only into a zone whose configuration gives up all 
             r.relax[i] = r.relax[i == 0 ? 1 : 0];
           }).message.starts_with(netns::kProtectionNames[i]));
   CHECK(refused([](PortRequest& r) { r.send_bits = 8000; }).message.starts_with("bandwidth: "));
+  CHECK(refused([](PortRequest& r) { r.share = 2; }).message.starts_with("bandwidth-share: "));
   CHECK(refused([](PortRequest& r) { r.packets = 10; }).message.starts_with("packets: "));
   CHECK(refused([](PortRequest& r) { r.label = 1; }).message.starts_with("label: "));
   CHECK(refused([](PortRequest& r) { r.kind = netns::PortKind::kTap; }).code ==
