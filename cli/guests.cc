@@ -43,6 +43,11 @@ base::Status write_picture(const std::string& file, const std::string& picture) 
   if (name.empty())
     return make_error(Code::kInvalid, base::quoted(file) + " is a folder", "name a file");
   TRY_AS(base::UniqueFd at, base::open_at(AT_FDCWD, folder, O_RDONLY | O_DIRECTORY));
+  // What is there is replaced, and a device or a link would be gone.
+  struct stat st = {};
+  if (fstatat(at.get(), name.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(st.st_mode))
+    return make_error(Code::kInvalid, base::quoted(file) + " is there and is no regular file",
+                      "name another file, or - for stdout");
   return base::replace_file(at.get(), name, picture, base::Durability::kRuntime);
 }
 
