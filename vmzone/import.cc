@@ -1,6 +1,7 @@
 #include "vmzone/import.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -56,7 +57,9 @@ Status check_not_written(int file) {
   lock.l_whence = SEEK_SET;
   lock.l_start = kWriterByte;
   lock.l_len = 1;
-  if (fcntl(file, F_OFD_GETLK, &lock) != 0 || lock.l_type == F_UNLCK) return {};
+  bool free = fcntl(file, F_OFD_GETLK, &lock) != 0 || lock.l_type == F_UNLCK;
+  // A vm zone's VMM holds this one (zoned/daemon/guests.cc).
+  if (free && (flock(file, LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK)) return {};
   return make_error(Code::kBusy, "the image is in use: a running machine writes to it",
                     "shut that machine down first");
 }
