@@ -89,6 +89,10 @@ base::Result<base::UniqueFd> take_client_image(std::vector<base::UniqueFd> fds) 
   if (fstat(fds[0].get(), &st) != 0) return base::sys_error("descriptor: stat");
   if (!S_ISREG(st.st_mode))
     return make_error(Code::kInvalid, "not a regular file", "give an image file");
+  constexpr off_t kSector = 512;
+  if (st.st_size == 0 || st.st_size % kSector != 0)
+    return make_error(Code::kInvalid, "not an image: " + std::to_string(st.st_size) + " bytes",
+                      "a CD is made of whole sectors");
   if ((fcntl(fds[0].get(), F_GETFL) & O_ACCMODE) != O_RDONLY)
     return make_error(Code::kInvalid, "descriptor: open for writing", "open the image read-only");
   return std::move(fds[0]);

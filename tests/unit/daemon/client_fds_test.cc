@@ -69,7 +69,7 @@ TEST_CASE("exactly the number of descriptors that is needed is taken") {
   CHECK_FALSE(refused.ok());
 }
 
-TEST_CASE("an image is one regular file, open for reading alone") {
+TEST_CASE("an image is one regular file of whole sectors, open for reading alone") {
   testing::TemporaryFolder folder;
   auto take = [](std::initializer_list<UniqueFd*> list) {
     std::vector<UniqueFd> fds;
@@ -77,6 +77,12 @@ TEST_CASE("an image is one regular file, open for reading alone") {
     return take_client_image(std::move(fds));
   };
   UniqueFd writable = open_path(folder / "image", O_RDWR | O_CREAT);
+  for (off_t size : {0, 1, 511}) {
+    REQUIRE(ftruncate(writable.get(), size) == 0);
+    UniqueFd cut = open_path(folder / "image", O_RDONLY);
+    CHECK_FALSE(take({&cut}).ok());
+  }
+  REQUIRE(ftruncate(writable.get(), 4096) == 0);
   UniqueFd image = open_path(folder / "image", O_RDONLY);
   CHECK(take({&image}).ok());
   UniqueFd path = open_path(folder / "image", O_PATH);
