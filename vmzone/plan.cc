@@ -14,12 +14,10 @@ namespace {
 // QEMU's own: main loop, RCU, at most 64 I/O workers, a VNC thread; and some to spare.
 constexpr uint64_t kThreads = 128;
 
-// No file grows beyond its disk: a qcow2 image has tables beside the data, and UEFI's NVRAM is small.
-core::Rlimit file_limit(uint64_t largest_disk) {
-  constexpr uint64_t kSlack = 64 << 20;
-  constexpr uint64_t kTables =
-      32;  // a byte of tables for so many of data, with the smallest clusters
-  uint64_t bytes = largest_disk + largest_disk / kTables + kSlack;
+// No file grows beyond its disk; UEFI's NVRAM and pictures of the screen are small.
+core::Rlimit file_limit(uint64_t largest_file) {
+  constexpr uint64_t kLeast = 64 << 20;
+  uint64_t bytes = std::max(largest_file, kLeast);
   return {RLIMIT_FSIZE, bytes, bytes};
 }
 
@@ -78,6 +76,12 @@ std::vector<core::KeptFd> kept_fds(const Machine& machine) {
 
 }  // namespace
 
+uint64_t largest_qcow2(uint64_t virtual_size) {
+  constexpr uint64_t kSlack = 64 << 20;
+  constexpr uint64_t kTables = 32;  // a byte of tables for so many of data
+  return virtual_size + virtual_size / kTables + kSlack;
+}
+
 core::ZoneSpec with_vm_limits(const core::ZoneSpec& spec, const Machine& machine) {
   core::ZoneSpec limited = spec;
   if (!limited.memory_physical) limited.memory_physical = memory_needed(machine);
@@ -119,7 +123,7 @@ Result<PlannedVm> plan_vm(const VmInputs& in) {
   plan.capabilities = 0;
   plan.stdio = core::Stdio::kSerial;
   plan.loopback_up = false;
-  plan.rlimits.push_back(file_limit(in.largest_disk));
+  plan.rlimits.push_back(file_limit(in.largest_file));
   plan.kept_fds = kept_fds(out.machine);
   plan.exec.path = kQemuPath;
   plan.exec.argv = command_line(out.machine);

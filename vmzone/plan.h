@@ -18,7 +18,7 @@ struct VmInputs {
   const core::PlanInputs& zone;  // its tree is not looked at
   const Hardware& hardware;      // from pin_hardware for this spec
   Accelerator accelerator = Accelerator::kTcg;
-  uint64_t largest_disk = 0;  // bytes that the guest sees of its largest disk
+  uint64_t largest_file = 0;  // bytes that the largest file among its disks may come to
 };
 struct PlannedVm {
   core::Planned planned;
@@ -33,6 +33,9 @@ base::Result<PlannedVm> plan_vm(const VmInputs& inputs);
 // The spec with what a vm zone is given when it says nothing: memory for guest and VMM, processes for
 // its threads. What limits are taken from, also when they are set live.
 core::ZoneSpec with_vm_limits(const core::ZoneSpec& spec, const Machine& machine);
+
+// Bytes that a qcow2 image of this virtual size may come to: data, and tables of the smallest clusters.
+uint64_t largest_qcow2(uint64_t virtual_size);
 
 // What the cell's root holds.
 core::CellRecipe cell_recipe(const Machine& machine);

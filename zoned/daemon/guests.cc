@@ -12,6 +12,7 @@
 #include "base/strings.h"
 #include "base/unix_socket.h"
 #include "vmzone/closure.h"
+#include "vmzone/install.h"
 #include "vmzone/vm_folder.h"
 #include "zoned/core/mounts.h"
 #include "zoned/core/output.h"
@@ -108,22 +109,32 @@ Result<vmzone::Hardware> Guests::hardware(const Zone& zone, const core::ZoneSpec
   return pinned;
 }
 
-Result<uint64_t> Guests::largest_disk(const Zone& zone, const core::ZoneSpec& spec,
+Result<uint64_t> Guests::largest_file(const Zone& zone, const core::ZoneSpec& spec,
                                       const vmzone::Hardware& hardware) const {
   TRY_AS(UniqueFd folder, registry_->vm_dir(zone.name));
-  std::vector<std::string> paths;
-  if (hardware.origin == vmzone::Origin::kDisk) paths.emplace_back(vmzone::kInstalledDisk);
-  for (const core::DiskSpec& disk : spec.disk)
-    if (disk.media == "disk" && !disk.path.empty()) paths.push_back(disk.path);
   uint64_t largest = 0;
-  for (const std::string& path : paths) {
-    auto size = [&]() -> Result<uint64_t> {
-      TRY_AS(UniqueFd fd, open_image(folder.get(), path, true));
+  auto look = [&](const std::string& path, vmzone::DiskFormat format) -> Status {
+    TRY_AS(UniqueFd fd, open_image(folder.get(), path, true));
+    struct stat st = {};
+    if (fstat(fd.get(), &st) != 0) return base::sys_error("stat");
+    uint64_t bytes = static_cast<uint64_t>(st.st_size);
+    if (format == vmzone::DiskFormat::kQcow2) {
       TRY_AS(vmzone::DiskImage image, look_at(fd.get()));
-      return image.virtual_size;
-    }();
-    if (!size) return std::move(size).error().context("disk " + base::quoted(path));
-    largest = std::max(largest, *size);
+      bytes = vmzone::largest_qcow2(image.virtual_size);
+    }
+    largest = std::max(largest, bytes);
+    return {};
+  };
+  auto named = [&look](const std::string& path, vmzone::DiskFormat format) -> Status {
+    Status looked = look(path, format);
+    if (!looked) return std::move(looked).error().context("disk " + base::quoted(path));
+    return {};
+  };
+  if (hardware.origin == vmzone::Origin::kDisk) TRY(named(vmzone::kInstalledDisk, hardware.format));
+  for (size_t i = 0; i < spec.disk.size(); ++i) {
+    if (spec.disk[i].media != "disk" || spec.disk[i].path.empty()) continue;
+    for (const vmzone::PinnedDisk& disk : hardware.disks)
+      if (disk.id == vmzone::disk_id(spec, i)) TRY(named(spec.disk[i].path, disk.format));
   }
   return largest;
 }
@@ -138,8 +149,10 @@ Result<UniqueFd> Guests::open_disk(int folder, const vmzone::MachineDisk& disk) 
   }
   if (disk.cd) return fd;
   // A VMM that was taken over may have rewritten what we once approved.
+  // What lies on a raw disk is its guest's business.
+  if (disk.format == vmzone::DiskFormat::kRaw) return fd;
   TRY_AS(vmzone::DiskImage image, look_at(fd.get()));
-  if (disk.format == vmzone::DiskFormat::kQcow2 && image.format != disk.format)
+  if (image.format != disk.format)
     return make_error(Code::kInvalid, "it is no longer a qcow2 image",
                       "put the image back, or install the zone again");
   return fd;
@@ -171,6 +184,7 @@ Result<std::vector<Guests::Passed>> Guests::open(const Zone& zone, const vmzone:
     TRY(pass_tree("initrd", file));
   }
   if (machine.firmware == vmzone::Firmware::kUefi) {
+    TRY(vmzone::ensure_nvram(folder.get()));  // the profile may have changed since the installation
     vmzone::MachineDisk nvram;
     nvram.path = vmzone::kNvramFile;
     nvram.format = vmzone::DiskFormat::kQcow2;

@@ -37,8 +37,8 @@ class Guests {
   // kState when the zone is not installed.
   base::Result<vmzone::Hardware> hardware(const Zone& zone, const core::ZoneSpec& spec, bool keep);
 
-  // The size of the largest disk that a guest with this hardware sees, bytes.
-  base::Result<uint64_t> largest_disk(const Zone& zone, const core::ZoneSpec& spec,
+  // What the largest file among its disks may come to, bytes: a raw one stays as large as it is.
+  base::Result<uint64_t> largest_file(const Zone& zone, const core::ZoneSpec& spec,
                                       const vmzone::Hardware& hardware) const;
 
   // What the launch of this machine passes on, by name: the cell's tree, kernel and initrd as

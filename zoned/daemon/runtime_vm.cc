@@ -30,8 +30,8 @@ Result<vmzone::PlannedVm> Runtime::plan_machine(const core::ZoneSpec& spec, cons
   core::PlanInputs inputs{spec,           *parts_.host, {},    ids,   boot_id, zone.weight,
                           parts_.cgroups, false,        false, false, {},      {}};
   TRY_AS(inputs.ports, parts_.networks->plan(zone, with_macs(spec, hardware), keep));
-  TRY_AS(uint64_t largest_disk, parts_.guests->largest_disk(zone, spec, hardware));
-  return vmzone::plan_vm({inputs, hardware, accelerator, largest_disk});
+  TRY_AS(uint64_t largest_file, parts_.guests->largest_file(zone, spec, hardware));
+  return vmzone::plan_vm({inputs, hardware, accelerator, largest_file});
 }
 
 Status Runtime::plan_vm(Boot* boot) {

@@ -111,6 +111,9 @@ TEST_CASE("a disk that a running machine has is refused to a second one, and fre
                  "vm.memory=96M", "--set", disk});
   check_refused(box.zone({"boot", "two"}), {"zone 'two'", "disk", "in use by another machine"});
   CHECK(harness::state_of(box, "two") == "installed");
+  std::string image = "disk:" + box.root() + "/disk";
+  check_refused(box.zone({"create", "copy", "--brand", "vm", "--from", image}),
+                {"zone 'copy'", "in use"});
   box.restart();
   check_refused(box.zone({"boot", "two"}), {"in use by another machine"});
   box.zone_ok({"halt", "one"});
@@ -119,6 +122,24 @@ TEST_CASE("a disk that a running machine has is refused to a second one, and fre
   boot_grub(box, "grub");
   check_refused(box.zone({"insert", "grub", box.root() + "/disk"}), {"in use by another machine"});
   box.zone_ok({"halt", "--all"});
+}
+
+TEST_CASE("what lies on a raw disk is its guest's business, and raises no limit") {
+  Sandbox box;
+  shell_ok(box, "truncate -s 80M $R/disk; qemu-img create -q -f qcow2 $R/large 1T");
+  boot_linux(box, "web", {"disk.0.path=" + box.root() + "/disk"});
+  auto limit = [&] {
+    return shell_ok(box, "grep 'file size' /proc/$($Z --json list web | jq .[0].pid)/limits");
+  };
+  const std::string before = limit();
+  CHECK(before.find(std::to_string(80 << 20)) != std::string::npos);
+  for (const char* head : {"printf 'LUKS\\272\\276'", "head -c 65536 $R/large"}) {
+    box.zone_ok({"halt", "web"});
+    shell_ok(box, std::string(head) + " | dd of=$R/disk conv=notrunc status=none");
+    box.zone_ok({"boot", "web"});
+    CHECK(limit() == before);
+  }
+  box.zone_ok({"halt", "web"});
 }
 
 TEST_CASE("a qcow2 image that was cut or replaced after the install is refused at boot") {
