@@ -65,6 +65,18 @@ Result<UniqueFd> open_image(int folder, const std::string& path, bool read_only)
   return fd;
 }
 
+// What the file may come to.
+Result<uint64_t> most_bytes(int folder, const std::string& path, vmzone::DiskFormat format) {
+  TRY_AS(UniqueFd fd, open_image(folder, path, true));
+  if (format == vmzone::DiskFormat::kQcow2) {
+    TRY_AS(vmzone::DiskImage image, look_at(fd.get()));
+    return vmzone::largest_qcow2(image.virtual_size);
+  }
+  struct stat st = {};
+  if (fstat(fd.get(), &st) != 0) return base::sys_error("stat");
+  return static_cast<uint64_t>(st.st_size);
+}
+
 }  // namespace
 
 Guests::Guests(base::EventLoop* loop, Registry* registry, Keepers* keepers, Events* events)
@@ -114,27 +126,16 @@ Result<uint64_t> Guests::largest_file(const Zone& zone, const core::ZoneSpec& sp
   TRY_AS(UniqueFd folder, registry_->vm_dir(zone.name));
   uint64_t largest = 0;
   auto look = [&](const std::string& path, vmzone::DiskFormat format) -> Status {
-    TRY_AS(UniqueFd fd, open_image(folder.get(), path, true));
-    struct stat st = {};
-    if (fstat(fd.get(), &st) != 0) return base::sys_error("stat");
-    uint64_t bytes = static_cast<uint64_t>(st.st_size);
-    if (format == vmzone::DiskFormat::kQcow2) {
-      TRY_AS(vmzone::DiskImage image, look_at(fd.get()));
-      bytes = vmzone::largest_qcow2(image.virtual_size);
-    }
-    largest = std::max(largest, bytes);
+    auto bytes = most_bytes(folder.get(), path, format);
+    if (!bytes) return std::move(bytes).error().context("disk " + base::quoted(path));
+    largest = std::max(largest, *bytes);
     return {};
   };
-  auto named = [&look](const std::string& path, vmzone::DiskFormat format) -> Status {
-    Status looked = look(path, format);
-    if (!looked) return std::move(looked).error().context("disk " + base::quoted(path));
-    return {};
-  };
-  if (hardware.origin == vmzone::Origin::kDisk) TRY(named(vmzone::kInstalledDisk, hardware.format));
+  if (hardware.origin == vmzone::Origin::kDisk) TRY(look(vmzone::kInstalledDisk, hardware.format));
   for (size_t i = 0; i < spec.disk.size(); ++i) {
     if (spec.disk[i].media != "disk" || spec.disk[i].path.empty()) continue;
     for (const vmzone::PinnedDisk& disk : hardware.disks)
-      if (disk.id == vmzone::disk_id(spec, i)) TRY(named(spec.disk[i].path, disk.format));
+      if (disk.id == vmzone::disk_id(spec, i)) TRY(look(spec.disk[i].path, disk.format));
   }
   return largest;
 }

@@ -29,7 +29,7 @@ class Registry {
   int run_dir() const { return run_.get(); }
   // Folder of a zone below LIB/zones (made if absent): zone.json, root/ or vm/, log/.
   base::Result<base::UniqueFd> zone_dir(const std::string& name, bool create) const;
-  // What a vm zone was installed as (vmzone/install.h names the files): LIB/zones/NAME/vm, 0700.
+  // What a vm zone was installed as (vmzone/vm_folder.h names the files): LIB/zones/NAME/vm, 0700.
   // kNotFound when it is not installed.
   base::Result<base::UniqueFd> vm_dir(const std::string& name) const;
   int zones_dir() const { return lib_zones_.get(); }
