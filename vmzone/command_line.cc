@@ -102,7 +102,8 @@ void CommandLine::add_machine() {
   bool q35 = machine_.chipset == Chipset::kQ35;
   std::string type = machine_.type + ",acpi=" + on_off(machine_.acpi) +
                      ",hpet=" + on_off(machine_.hpet) + ",smm=off,usb=off" +
-                     ",vmport=" + on_off(machine_.video == Video::kVmware) + ",dump-guest-core=off";
+                     ",vmport=" + on_off(machine_.video == Video::kVmware) +
+                     ",dump-guest-core=off,mem-merge=off";
   if (machine_.firmware == Firmware::kUefi) type += ",pflash0=firmware,pflash1=nvram-image";
   add({"-machine", type});
   // A guest that sleeps looks like one that hangs: there is nobody to press a key.

@@ -112,14 +112,17 @@ Result<PlannedVm> plan_vm(const VmInputs& in) {
                               in.zone.ports};
   TRY_AS(out.planned, core::plan_common(zone));
   core::ZonePlan& plan = out.planned.plan;
+  using Access = core::LandlockRule::Access;
   bool kvm = in.accelerator == Accelerator::kKvm;
   plan.profile = core::Profile::kVmm;
   plan.filter = kvm ? "vmm+kvm" : "vmm";
   plan.filter_narrows = true;
-  plan.landlock = zone.host.landlock_abi > 0;
-  if (!plan.landlock)
+  if (zone.host.landlock_abi > 0) {
+    plan.landlock.rules = {{"/", Access::kLook}, {"/dev", Access::kUse}};
+  } else {
     out.planned.warnings.push_back(
         "this kernel has no Landlock: the VMM's cell lacks its second wall");
+  }
   plan.capabilities = 0;
   plan.stdio = core::Stdio::kSerial;
   plan.loopback_up = false;

@@ -14,12 +14,14 @@
 #include <sys/ipc.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
@@ -30,6 +32,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <string>
 #include <vector>
 
@@ -70,6 +73,22 @@ int make_file(const Args& a) {
 int read_file(const Args& a) { return verdict(!slurp(a[0]).empty(), "read"); }
 int open_write(const Args& a) {
   return verdict(open(a[0].c_str(), O_WRONLY | O_CLOEXEC) >= 0, "open for writing");
+}
+// read-at FD PATH, make-at FD: below a folder that somebody left open.
+int read_at(const Args& a) {
+  int fd = openat(std::atoi(a[0].c_str()), a[1].c_str(), O_RDONLY | O_CLOEXEC);
+  char byte = 0;
+  return verdict(fd >= 0 && read(fd, &byte, 1) == 1, "openat");
+}
+int make_at(const Args& a) {
+  std::string name =
+      "tmp/zoned-walls-made-" + std::to_string(getpid()) + std::to_string(time(nullptr));
+  int folder = std::atoi(a[0].c_str());
+  bool made = mkdirat(folder, name.c_str(), 0700) == 0;
+  int why = errno;
+  if (made) unlinkat(folder, name.c_str(), AT_REMOVEDIR);
+  errno = why;
+  return verdict(made, "mkdirat");
 }
 int make_folder(const Args& a) { return verdict(mkdir(a[0].c_str(), 0755) == 0, "mkdir"); }
 int writable_mount(const Args& a) {
@@ -181,6 +200,25 @@ int inject_input(const Args&) {
   char c = 'x';
   if (syscall(SYS_ioctl, tty, 0xffffffff00000000UL | TIOCSTI, &c) == 0) return reached();
   return verdict(ioctl(tty, TIOCSTI, &c) == 0, "TIOCSTI");
+}
+
+int offer_memory(int advice, bool whole_process) {
+  constexpr size_t kBytes = 1 << 20;
+  void* memory = mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (!whole_process) return madvise(memory, kBytes, advice);
+  int self = static_cast<int>(syscall(SYS_pidfd_open, getpid(), 0));
+  iovec range = {memory, kBytes};
+  return static_cast<int>(syscall(SYS_process_madvise, self, &range, 1, advice, 0));
+}
+int merge_pages(const Args&) {
+  return verdict(offer_memory(MADV_MERGEABLE, false) == 0, "madvise MADV_MERGEABLE");
+}
+int merge_pages_by_process(const Args&) {
+  return verdict(offer_memory(MADV_MERGEABLE, true) > 0, "process_madvise MADV_MERGEABLE");
+}
+int merge_everything(const Args&) {
+  constexpr int kSetMemoryMerge = 67;
+  return verdict(prctl(kSetMemoryMerge, 1, 0, 0, 0) == 0, "PR_SET_MEMORY_MERGE");
 }
 
 // --- descriptors, limits, mounts -----------------------------------------------------------------
@@ -322,6 +360,8 @@ constexpr Attack kAttacks[] = {
     {"create", make_file},
     {"read", read_file},
     {"open-write", open_write},
+    {"read-at", read_at},
+    {"make-at", make_at},
     {"mkdir", make_folder},
     {"writable", writable_mount},
     {"see-pid", see_pid},
@@ -341,6 +381,9 @@ constexpr Attack kAttacks[] = {
     {"packet-high", packet_socket_high},
     {"xfrm", xfrm_socket},
     {"userns", new_user_namespace},
+    {"merge", merge_pages},
+    {"merge-process", merge_pages_by_process},
+    {"merge-all", merge_everything},
     {"inject", inject_input},
     {"census", census},
     {"open-many", open_many},

@@ -7,6 +7,7 @@
 #include <linux/close_range.h>
 #include <linux/landlock.h>
 #include <linux/mount.h>
+#include <linux/openat2.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <linux/securebits.h>
@@ -285,6 +286,23 @@ int no_new_privs(State& state) {
   return status(call(__NR_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
 }
 
+// Rights of folders are refused for a file.
+int landlock_rule(long ruleset, const ChildLandlockRule& given) {
+  constexpr uint64_t kOfFiles = LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_WRITE_FILE |
+                                LANDLOCK_ACCESS_FS_READ_FILE | 1U << 14 | 1U << 15;
+  open_how how = {O_PATH | O_CLOEXEC, 0, RESOLVE_NO_MAGICLINKS};
+  long place = call(__NR_openat2, AT_FDCWD, arg(given.path), arg(&how), sizeof how);
+  if (place < 0) return status(place);
+  landlock_path_beneath_attr rule = {given.access, static_cast<int>(place)};
+  long added = call(__NR_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, arg(&rule), 0);
+  if (added == -EINVAL) {
+    rule.allowed_access &= kOfFiles;
+    added = call(__NR_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, arg(&rule), 0);
+  }
+  if (added < 0) return status(added);
+  return status(call(__NR_close, place));
+}
+
 int landlock(State& state) {
   const ChildPlan& plan = state.plan;
   if (plan.landlock_size == 0) return 0;
@@ -293,13 +311,7 @@ int landlock(State& state) {
   if (ruleset < 0) return status(ruleset);
   for (size_t i = 0; i < plan.landlock_rule_count; ++i) {
     state.index = static_cast<uint32_t>(i);
-    long folder = call(__NR_openat, AT_FDCWD, arg(plan.landlock_rules[i].path),
-                       O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (folder < 0) return status(folder);
-    landlock_path_beneath_attr rule = {plan.landlock_rules[i].access, static_cast<int>(folder)};
-    long added = call(__NR_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, arg(&rule), 0);
-    if (added < 0) return status(added);
-    call(__NR_close, folder);
+    if (int err = landlock_rule(ruleset, plan.landlock_rules[i]); err != 0) return err;
   }
   state.index = 0;
   return status(call(__NR_landlock_restrict_self, ruleset, 0));
@@ -369,6 +381,7 @@ constexpr Step kEnterSteps[] = {
     {"ids", ids},
     {"capabilities", capabilities},
     {"no_new_privs", no_new_privs},
+    {"landlock", landlock},
     {"seccomp", seccomp},
     {"last capabilities", last_capabilities},
     {"exec", exec},

@@ -41,7 +41,7 @@ struct ChildKeptFd {
   int number;  // 3..kFirstFreeFd-1
 };
 
-// landlock(7): what may be done below a folder.
+// landlock(7): what may be done to a file, or below a folder.
 struct ChildLandlockRule {
   const char* path;
   uint64_t access;  // LANDLOCK_ACCESS_FS_*

@@ -1,13 +1,13 @@
 #include "zoned/core/frozen.h"
 
 #include <fcntl.h>
-#include <linux/landlock.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/files.h"
 #include "base/strings.h"
 #include "zoned/core/host_facts.h"
+#include "zoned/core/landlock.h"
 
 namespace core {
 
@@ -70,30 +70,24 @@ Status Frozen::freeze_stdio(const FdTable& fds) {
   return {};
 }
 
-// What each ABI added: landlock(7) and Documentation/userspace-api/landlock.rst. The rights of before
-// the first are 13; then REFER, TRUNCATE, TCP, IOCTL_DEV, abstract sockets and signals.
-void Frozen::freeze_landlock(uint32_t abi) {
-  constexpr uint64_t kWrite = LANDLOCK_ACCESS_FS_WRITE_FILE;
-  constexpr uint64_t kIoctlDevice = 1U << 15;
-  constexpr uint64_t kLook =
-      LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
-  uint64_t files = (1U << 13) - 1;
-  if (abi >= 2) files |= 1U << 13;
-  if (abi >= 3) files |= 1U << 14;
-  if (abi >= 5) files |= kIoctlDevice;
-  child_.landlock[0] = files;
-  child_.landlock_size = sizeof(uint64_t);
-  if (abi >= 4) {
-    child_.landlock[1] = 3;
-    child_.landlock_size = 2 * sizeof(uint64_t);
-  }
-  if (abi >= 6) {
-    child_.landlock[2] = 3;
-    child_.landlock_size = 3 * sizeof(uint64_t);
-  }
-  landlock_ = {{"/", kLook}, {"/dev", (kLook | kWrite | kIoctlDevice) & files}};
+Status Frozen::freeze_landlock(const LandlockPlan& plan) {
+  if (plan.rules.empty()) return {};
+  uint32_t abi = landlock_abi();
+  if (abi == 0) return base::make_error(base::Code::kUnsupported, "no Landlock in this kernel");
+  constexpr uint64_t kTcp = 3;      // bind and connect
+  constexpr uint64_t kOutside = 3;  // abstract sockets and signals
+  child_.landlock[0] = landlock_handled(abi);
+  child_.landlock[1] = plan.tcp ? 0 : kTcp;
+  child_.landlock[2] = plan.scoped ? kOutside : 0;
+  size_t members = abi >= 6 ? 3 : abi >= 4 ? 2 : 1;
+  child_.landlock_size = members * sizeof(uint64_t);
+  landlock_paths_.reserve(plan.rules.size());
+  for (const LandlockRule& rule : plan.rules)
+    landlock_.push_back(
+        {landlock_paths_.emplace_back(rule.path).c_str(), landlock_rights(rule.access, abi)});
   child_.landlock_rules = landlock_.data();
   child_.landlock_rule_count = landlock_.size();
+  return {};
 }
 
 void Frozen::freeze_filesystems(const ZonePlan& plan) {
@@ -151,11 +145,7 @@ Result<std::unique_ptr<Frozen>> Frozen::boot(const ZonePlan& plan, const FdTable
   child.capabilities = plan.capabilities;
   child.no_new_privs = plan.no_new_privs;
   child.filter_listener = plan.filter_narrows;
-  if (plan.landlock) {
-    uint32_t abi = landlock_abi();
-    if (abi == 0) return base::make_error(base::Code::kUnsupported, "no Landlock in this kernel");
-    frozen->freeze_landlock(abi);
-  }
+  TRY(frozen->freeze_landlock(plan.landlock));
   TRY(frozen->freeze_stdio(fds));
   TRY(frozen->freeze_filter(plan.filter, fds));
   TRY(frozen->freeze_exec(plan.exec, fds));
@@ -175,6 +165,7 @@ Result<std::unique_ptr<Frozen>> Frozen::enter(const EnterPlan& plan, const FdTab
   child.close_fds = plan.close_fds;
   child.capabilities = plan.capabilities;
   child.no_new_privs = plan.no_new_privs;
+  TRY(frozen->freeze_landlock(plan.landlock));
   TRY(frozen->freeze_filter(plan.filter, fds));
   TRY(frozen->freeze_exec(plan.exec, fds));
   return frozen;

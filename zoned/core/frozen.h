@@ -30,7 +30,7 @@ class Frozen {
   base::Status freeze_exec(const ExecPlan& exec, const FdTable& fds);
   base::Status freeze_filter(const std::string& filter, const FdTable& fds);
   base::Status freeze_stdio(const FdTable& fds);
-  void freeze_landlock(uint32_t abi);
+  base::Status freeze_landlock(const LandlockPlan& plan);
   void freeze_filesystems(const ZonePlan& plan);
 
   ChildPlan child_;
@@ -41,6 +41,7 @@ class Frozen {
   std::vector<ChildRlimit> rlimits_;
   std::vector<ChildKeptFd> kept_;
   std::vector<sock_filter> filter_;
+  std::vector<std::string> landlock_paths_;
   std::vector<ChildLandlockRule> landlock_;
   std::vector<char*> argv_;
   std::vector<char*> envp_;

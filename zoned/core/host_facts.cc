@@ -13,6 +13,7 @@
 #include "base/files.h"
 #include "base/mountinfo.h"
 #include "base/strings.h"
+#include "zoned/core/landlock.h"
 
 namespace core {
 namespace {
@@ -224,16 +225,16 @@ void check_io_weight(const HostFacts& facts, Checks* checks) {
       good ? "" : "echo bfq > /sys/block/DISK/queue/scheduler");
 }
 
-// VMMs have it as a second wall; ABI 4 brought TCP ports, 6 abstract sockets and signals.
 void check_landlock(const HostFacts& facts, Checks* checks) {
-  constexpr uint32_t kWhole = 6;
   uint32_t abi = facts.landlock_abi;
-  bool good = abi >= kWhole;
+  bool good = abi >= kWholeLandlock;
   add(checks, "landlock",
       good      ? "ok"
       : abi > 0 ? "limited"
                 : "missing",
-      abi > 0 ? "ABI " + std::to_string(abi) : "no second wall around VMMs",
+      good      ? "ABI " + std::to_string(abi)
+      : abi > 0 ? "ABI " + std::to_string(abi) + " does not cover " + landlock_gaps(abi)
+                : "no second wall around VMMs, helpers and app zones",
       good      ? ""
       : abi > 0 ? "Linux 6.12 has the whole of it"
                 : "boot with lsm=landlock,... on a kernel built with CONFIG_SECURITY_LANDLOCK");

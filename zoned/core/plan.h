@@ -126,6 +126,25 @@ struct CgroupPlan {
   bool operator==(const CgroupPlan&) const = default;
 };
 
+// landlock(7): a wall behind the mounts and the namespaces. What is not listed can't be done, as far as
+// the running kernel knows it.
+struct LandlockRule {
+  enum class Access {
+    kLook,  // read, list, execute
+    kUse,   // and write what is there; ioctls of devices
+    kOwn,   // look, write, make and remove anything but device nodes
+  };
+  std::string path;  // absolute, in the zone: a folder with all below it, or one file
+  Access access = Access::kLook;
+  bool operator==(const LandlockRule&) const = default;
+};
+struct LandlockPlan {
+  std::vector<LandlockRule> rules;  // empty: no Landlock
+  bool tcp = false;                 // TCP ports may be bound and connected to
+  bool scoped = true;               // no abstract socket and no process outside can be reached
+  bool operator==(const LandlockPlan&) const = default;
+};
+
 struct ZonePlan {
   std::string name;
   std::string boot_id;  // unique per boot: 32 hex digits
@@ -147,11 +166,9 @@ struct ZonePlan {
   std::string
       filter;  // seccomp profile: "app", "os"; its bytes are the sealed memfd "filter". Empty
                // only in tests
-  bool filter_narrows =
-      false;              // the filter has start-only calls: the keeper lets them pass until it
-                          // is told to narrow, then they fail with ENOSYS for good
-  bool landlock = false;  // opens nothing new for writing, reaches no TCP port, abstract socket
-                          // or process outside (landlock(7), as far as the kernel knows them)
+  bool filter_narrows = false;  // the filter has start-only calls: the keeper lets them pass until
+                                // it is told to narrow, then they fail with ENOSYS for good
+  LandlockPlan landlock;
   std::vector<Rlimit> rlimits;
   int oom_score_adj = 100;
   bool loopback_up = true;
@@ -173,6 +190,9 @@ struct EnterPlan {
   uint64_t capabilities = 0;
   bool no_new_privs = true;
   std::string filter;
+  LandlockPlan
+      landlock;      // a domain can't be joined: the same rules again, but not scoped, or it could
+                     // not even signal the zone's processes
   bool tty = false;  // a pty of the zone's own devpts
   uint16_t tty_rows = 24;
   uint16_t tty_columns = 80;

@@ -57,6 +57,10 @@ struct Names<netns::Action> {
   static constexpr std::array kNames = {"accept", "drop"};
 };
 template <>
+struct Names<LandlockRule::Access> {
+  static constexpr std::array kNames = {"look", "use", "own"};
+};
+template <>
 struct Names<netns::Protocol> {
   static constexpr std::array kNames = {"any", "tcp", "udp", "icmp"};
 };
@@ -147,6 +151,14 @@ void members(V& v, netns::PortPlan& x) {
   v("dhcp_server", x.dhcp_server), v("serves_dhcp", x.serves_dhcp);
 }
 template <typename V>
+void members(V& v, LandlockRule& x) {
+  v("path", x.path), v("access", x.access);
+}
+template <typename V>
+void members(V& v, LandlockPlan& x) {
+  v("rules", x.rules), v("tcp", x.tcp), v("scoped", x.scoped);
+}
+template <typename V>
 void members(V& v, ZonePlan& x) {
   v("name", x.name), v("boot_id", x.boot_id), v("brand", x.brand), v("profile", x.profile);
   v("label", x.label), v("namespaces", x.namespaces), v("ids", x.ids), v("hostname", x.hostname);
@@ -161,8 +173,9 @@ void members(V& v, ZonePlan& x) {
 template <typename V>
 void members(V& v, EnterPlan& x) {
   v("zone", x.zone), v("boot_id", x.boot_id), v("capabilities", x.capabilities);
-  v("no_new_privs", x.no_new_privs), v("filter", x.filter), v("tty", x.tty);
-  v("tty_rows", x.tty_rows), v("tty_columns", x.tty_columns), v("close_fds", x.close_fds);
+  v("no_new_privs", x.no_new_privs), v("filter", x.filter);
+  v("landlock", x.landlock), v("tty", x.tty), v("tty_rows", x.tty_rows),
+      v("tty_columns", x.tty_columns), v("close_fds", x.close_fds);
   v("exec", x.exec);
 }
 

@@ -7,6 +7,7 @@
 #include "base/strings.h"
 #include "zoned/core/capabilities.h"
 #include "zoned/core/kernel_paths.h"
+#include "zoned/core/landlock.h"
 
 namespace core {
 namespace {
@@ -202,6 +203,27 @@ Status add_exec(const PlanInputs& in, bool os, ZonePlan* plan) {
   return {};
 }
 
+Status add_landlock(const PlanInputs& in, bool os, Planned* out) {
+  if (!in.spec.landlock) return {};
+  const char* mounts = os                ? "it runs an init of its own, which mounts"
+                       : in.spec.nesting ? "nesting is for zones that mount"
+                                         : nullptr;
+  if (mounts != nullptr)
+    return make_error(Code::kUnsupported, std::string("landlock: ") + mounts,
+                      "no mount works inside Landlock: remove 'landlock', or give the zone one "
+                      "command and no nesting");
+  uint32_t abi = in.host.landlock_abi;
+  if (abi == 0) {
+    out->warnings.emplace_back("landlock: this kernel has none; the zone lacks its second wall");
+    return {};
+  }
+  out->plan.landlock = landlock_of(out->plan);
+  if (std::string gaps = landlock_gaps(abi); !gaps.empty())
+    out->warnings.push_back("landlock: version " + std::to_string(abi) +
+                            " of this kernel does not cover " + gaps);
+  return {};
+}
+
 Status check_host_for(const PlanInputs& in) {
   if (in.spec.memory_physical && *in.spec.memory_physical > in.host.memory_bytes)
     return make_error(
@@ -279,6 +301,7 @@ Result<Planned> plan_zone(const PlanInputs& in) {
   plan.filter = os ? "os" : "app";
   if (in.spec.nesting) plan.filter += "+nesting";
   add_mounts(in, &out);
+  TRY(add_landlock(in, os, &out));
   TRY(add_exec(in, os, &plan));
   // Controllers cost memory in every cgroup: only an init of its own has use for them.
   if (os && in.cgroups != nullptr)
@@ -304,6 +327,8 @@ Result<EnterPlan> plan_enter(const ZonePlan& zone, const std::vector<std::string
   plan.capabilities = zone.capabilities;
   plan.no_new_privs = zone.no_new_privs;
   plan.filter = zone.filter;
+  plan.landlock = zone.landlock;
+  plan.landlock.scoped = false;
   plan.tty = tty;
   plan.exec.path = tree.command_path;
   plan.exec.argv = argv;

@@ -129,12 +129,22 @@ Status refuse_sockets(void* context, const Traits& traits) {
   return {};
 }
 
+// Pages that KSM merges tell the time of writing to them, and are shared with whoever holds the same
+// bytes. The answer is that of a kernel without KSM (madvise(2)).
+Status refuse_merging(void* context) {
+  constexpr uint64_t kSetMemoryMerge = 67;  // PR_SET_MEMORY_MERGE of linux/prctl.h
+  TRY(refuse(context, SCMP_SYS(madvise), {low32_is(2, MADV_MERGEABLE)}, EINVAL));
+  TRY(refuse(context, SCMP_SYS(process_madvise), {low32_is(3, MADV_MERGEABLE)}, EINVAL));
+  return refuse(context, SCMP_SYS(prctl), {low32_is(0, kSetMemoryMerge)}, EINVAL);
+}
+
 base::Result<FilterProgram> argument_rules(const Traits& traits) {
   TRY_AS(Context context, new_context(SCMP_ACT_ALLOW));
   // Input injection into a terminal; the kernel looks at the low 32 bits only.
   for (uint64_t request : {TIOCSTI, TIOCLINUX})
     TRY(refuse(context.get(), SCMP_SYS(ioctl), {low32_is(1, request)}));
   TRY(refuse_sockets(context.get(), traits));
+  TRY(refuse_merging(context.get()));
   if (!traits.nesting) {
     std::vector<uint64_t> flags = {CLONE_NEWUSER};
     if (!traits.os)
@@ -161,7 +171,13 @@ constexpr uint64_t kVmmRequests[] = {
     TCGETS,          FIONBIO,         FIONREAD,     TUNGETIFF,    TUNGETFEATURES, TUNSETOFFLOAD,
     TUNGETVNETHDRSZ, TUNSETVNETHDRSZ, TUNSETVNETLE, TUNSETVNETBE, TUNSETSNDBUF,   TUNSETQUEUE};
 
-base::Result<FilterProgram> vmm_program(bool kvm) {
+base::Result<FilterProgram> vmm_arguments() {
+  TRY_AS(Context context, new_context(SCMP_ACT_ALLOW));
+  TRY(refuse_merging(context.get()));
+  return export_program(context.get());
+}
+
+base::Result<FilterProgram> vmm_list(bool kvm) {
   constexpr uint64_t kThread = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD;
   constexpr uint64_t kNew = CLONE_NEWNS | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET |
                             CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP;
@@ -192,10 +208,16 @@ base::Result<FilterProgram> vmm_program(bool kvm) {
 }  // namespace
 
 base::Result<FilterProgram> compile_filter(std::string_view profile) {
-  if (profile == "vmm" || profile == "vmm+kvm") return vmm_program(profile != "vmm");
-  TRY_AS(Traits traits, traits_of(profile));
-  TRY_AS(FilterProgram program, argument_rules(traits));
-  TRY_AS(FilterProgram allow, allow_list(traits));
+  FilterProgram program;
+  FilterProgram allow;
+  if (profile == "vmm" || profile == "vmm+kvm") {
+    TRY_AS(program, vmm_arguments());
+    TRY_AS(allow, vmm_list(profile != "vmm"));
+  } else {
+    TRY_AS(Traits traits, traits_of(profile));
+    TRY_AS(program, argument_rules(traits));
+    TRY_AS(allow, allow_list(traits));
+  }
   // What the arguments allow is for the allow list to decide. One program costs a boot half of two.
   for (size_t i = 0; i < program.size(); ++i)
     if (program[i].code == (BPF_RET | BPF_K) && program[i].k == SECCOMP_RET_ALLOW)
@@ -214,17 +236,14 @@ base::Result<base::UniqueFd> filter_memfd(std::string_view profile) {
 
 const std::vector<std::string>& hot_calls() {
   static const std::vector<std::string> kHot = {
-      "read",       "write",           "readv",          "writev",
-      "pread64",    "pwrite64",        "close",          "fstat",
-      "newfstatat", "lseek",           "poll",           "ppoll",
-      "epoll_wait", "epoll_pwait",     "epoll_ctl",      "futex",
-      "mmap",       "munmap",          "mprotect",       "brk",
-      "madvise",    "rt_sigaction",    "rt_sigprocmask", "rt_sigreturn",
-      "nanosleep",  "clock_nanosleep", "sched_yield",    "getpid",
-      "gettid",     "clock_gettime",   "sendto",         "recvfrom",
-      "sendmsg",    "recvmsg",         "accept4",        "openat",
-      "wait4",      "execve",          "exit",           "exit_group",
-      "pipe2"};
+      "read",         "write",          "readv",        "writev",        "pread64",
+      "pwrite64",     "close",          "fstat",        "newfstatat",    "lseek",
+      "poll",         "ppoll",          "epoll_wait",   "epoll_pwait",   "epoll_ctl",
+      "futex",        "mmap",           "munmap",       "mprotect",      "brk",
+      "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "nanosleep",     "clock_nanosleep",
+      "sched_yield",  "getpid",         "gettid",       "clock_gettime", "sendto",
+      "recvfrom",     "sendmsg",        "recvmsg",      "accept4",       "openat",
+      "wait4",        "execve",         "exit",         "exit_group",    "pipe2"};
   return kHot;
 }
 

@@ -13,6 +13,7 @@
 #include "base/strings.h"
 #include "zoned/core/capabilities.h"
 #include "zoned/core/cell_tree.h"
+#include "zoned/core/landlock.h"
 #include "zoned/daemon/keepers.h"
 
 namespace zoned {
@@ -95,9 +96,10 @@ Result<UniqueFd> name_service_tree(const std::string& lib) {
   return tree;
 }
 
-void confine_name_service(core::ZonePlan* plan) {
+void confine_name_service(const core::HostFacts& host, core::ZonePlan* plan) {
   plan->profile = core::Profile::kNames;
   plan->capabilities = core::capabilities_of(plan->profile);
+  if (host.landlock_abi > 0) plan->landlock = core::landlock_of(*plan);
 }
 
 // The host answers ARP for all of the subnet on links with DHCP, so that any of its addresses does as

@@ -31,7 +31,7 @@ std::string name_service_of(const std::string& network);
 // The tree of its cell. lib: the folder LIB. kNotFound with a hint when dnsmasq is not installed.
 base::Result<base::UniqueFd> name_service_tree(const std::string& lib);
 // What it needs and no more, once planned as an app zone.
-void confine_name_service(core::ZonePlan* plan);
+void confine_name_service(const core::HostFacts& host, core::ZonePlan* plan);
 // dnsmasq.conf for the server at that address. Pure.
 std::string dnsmasq_config(const netns::Network& network, const netns::Address& server);
 

@@ -218,7 +218,7 @@ Status Runtime::step_plan(Boot* boot) {
                           private_trees(boot->host_trees),
                           std::move(ports)};
   TRY_AS(boot->planned, core::plan_zone(inputs));
-  if (is_name_service(*zone)) confine_name_service(&boot->planned.plan);
+  if (is_name_service(*zone)) confine_name_service(*parts_.host, &boot->planned.plan);
   const core::ZonePlan& plan = boot->planned.plan;
   zone->record->console = plan.stdio == core::Stdio::kConsole;
   zone->record->log_size = plan.log_size;

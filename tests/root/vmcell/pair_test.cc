@@ -72,7 +72,8 @@ std::pair<std::string, std::string> run_two(cells::VmmYard& yard, bool filter) {
   for (core::ZonePlan& plan : plans) {
     if (filter) continue;
     plan.filter.clear();
-    plan.filter_narrows = plan.landlock = false;
+    plan.filter_narrows = false;
+    plan.landlock = {};
   }
   std::pair<std::string, std::string> said;
   {

@@ -149,9 +149,10 @@ Outcome run(Yard& yard, const core::ZonePlan& plan) {
   must(yard.cgroups().kill(plan.cgroup.pool, plan.cgroup.zone));
   int status = 0;
   waitpid(launcher, &status, 0);
-  while (waitpid(-1, &status, 0) > 0) {
-  }
   for (int i = 0; i < 100; ++i) {
+    // What the cell left; a test may have children of its own that stay.
+    while (waitpid(-1, &status, WNOHANG) > 0) {
+    }
     if (yard.cgroups().destroy_zone(plan.cgroup.pool, plan.cgroup.zone)) return outcome;
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }

@@ -33,7 +33,7 @@ void no_filter(ZonePlan& plan) {
   plan.filter.clear();
   plan.filter_narrows = false;
 }
-void no_landlock(ZonePlan& plan) { plan.landlock = false; }
+void no_landlock(ZonePlan& plan) { plan.landlock = {}; }
 void as_root(ZonePlan& plan) { plan.exec.uid = plan.exec.gid = 0; }
 void writable_root(ZonePlan& plan) { plan.mounts.at(0).read_only = false; }
 void add_proc(ZonePlan& plan) {

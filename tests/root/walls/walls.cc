@@ -16,7 +16,9 @@
 #include <cstring>
 
 #include "base/files.h"
+#include "zoned/core/host_facts.h"
 #include "zoned/core/kernel_paths.h"
+#include "zoned/core/landlock.h"
 
 namespace walls {
 namespace {
@@ -100,6 +102,13 @@ void leak_descriptor(Yard&) {
   REQUIRE(leaked == 200);
 }
 
+// Likewise the host's whole tree.
+constexpr int kLeakedRoot = 201;
+void leak_root(Yard&) {
+  static bool leaked = dup2(open("/", O_PATH | O_DIRECTORY), kLeakedRoot) == kLeakedRoot;  // NOLINT
+  REQUIRE(leaked);
+}
+
 void add_namespaces(std::vector<Wall>* walls) {
   walls->push_back({"namespace: user",
                     "8",
@@ -172,8 +181,10 @@ void add_rights(std::vector<Wall>* walls) {
                     },
                     false,
                     1000});
-  const std::vector<std::vector<std::string>> kCalls = {{"keyring"},     {"io-uring"}, {"packet"},
-                                                        {"packet-high"}, {"xfrm"},     {"userns"}};
+  std::vector<std::vector<std::string>> kCalls = {{"keyring"},     {"io-uring"}, {"packet"},
+                                                  {"packet-high"}, {"xfrm"},     {"userns"}};
+  if (base::exists_at(AT_FDCWD, "/sys/kernel/mm/ksm"))
+    kCalls.insert(kCalls.end(), {{"merge"}, {"merge-process"}, {"merge-all"}});
   for (const auto& call : kCalls)
     walls->push_back({"seccomp: " + call[0], call[0] == "userns" ? "2" : "12", call,
                       [](ZonePlan& p) { p.filter.clear(); }});
@@ -233,13 +244,58 @@ void add_mounts(std::vector<Wall>* walls) {
                     true});
 }
 
+// Each by itself: the wall that it stands behind is down both times.
+void add_landlock(std::vector<Wall>* walls, pid_t neighbour) {
+  uint32_t abi = core::landlock_abi();
+  if (abi == 0) return;
+  auto add = [&](const char* name, std::vector<std::string> attack, auto also,
+                 std::function<void(Yard&)> prepare) {
+    Wall wall = {std::string("landlock: ") + name, "landlock", std::move(attack),
+                 [](ZonePlan& p) { p.landlock = {}; }};
+    wall.prepare = std::move(prepare);
+    wall.alone = [also](ZonePlan& p) {
+      p.landlock = core::landlock_of(p);
+      also(p);
+    };
+    walls->push_back(std::move(wall));
+  };
+  auto leak = [](ZonePlan& p) { p.close_fds = false; };
+  add("reading outside", {"read-at", std::to_string(kLeakedRoot), "etc/passwd"}, leak, leak_root);
+  add("making outside", {"make-at", std::to_string(kLeakedRoot)}, leak, leak_root);
+  add(
+      "writing below a read-only root", {"create", "/made"},
+      [](ZonePlan& p) {
+        mount_at(p, "/").read_only = true;
+        p.landlock = core::landlock_of(p);
+        mount_at(p, "/").read_only = false;
+      },
+      [](Yard& y) { unlink((y.path() + "/tree/made").c_str()); });
+  if (abi < core::kWholeLandlock) return;
+  add("TCP without ports", {"tcp"}, [](ZonePlan&) {}, {});
+  add(
+      "abstract sockets", {"abstract", abstract_name()},
+      [](ZonePlan& p) {
+        p.namespaces.net = false;
+        p.loopback_up = false;
+        drop_below(p, "/sys");
+      },
+      listen_abstract);
+  add("signals", {"signal-thread", std::to_string(neighbour)},
+      [](ZonePlan& p) {
+        p.namespaces.pid = false;
+        drop_below(p, "/proc");
+      },
+      {});
+}
+
 }  // namespace
 
-std::vector<Wall> all_walls() {
+std::vector<Wall> all_walls(pid_t neighbour) {
   std::vector<Wall> walls;
   add_namespaces(&walls);
   add_rights(&walls);
   add_mounts(&walls);
+  add_landlock(&walls, neighbour);
   return walls;
 }
 
@@ -248,6 +304,7 @@ Judgement judge(Yard& yard, const Wall& wall) {
   auto attempt = [&](bool with_wall, std::string* text) {
     if (wall.prepare) wall.prepare(yard);
     ZonePlan plan = yard.plan(wall.attack, wall.os, wall.user);
+    if (wall.alone) wall.alone(plan);
     if (!with_wall) wall.remove(plan);
     Outcome outcome = run(yard, plan);
     *text = outcome.output;

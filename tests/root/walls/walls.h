@@ -1,6 +1,8 @@
 // The walls of a plan, one by one: how to take each away, and the attack that then succeeds.
 #pragma once
 
+#include <sys/types.h>
+
 #include <functional>
 #include <string>
 #include <vector>
@@ -19,9 +21,12 @@ struct Wall {
   std::function<void(Yard&)> prepare = {};  // makes what the attack is after
   // Instead of the attacker's own verdict: looked at from outside.
   std::function<bool(Yard&)> reached_outside = {};
+  // Done to the plan both times: takes away whatever else would refuse the attack.
+  std::function<void(core::ZonePlan&)> alone = {};
 };
 
-std::vector<Wall> all_walls();
+// neighbour: a process outside, of the host's user that is the cells' root.
+std::vector<Wall> all_walls(pid_t neighbour);
 
 struct Judgement {
   bool holds = false;      // with the wall: refused

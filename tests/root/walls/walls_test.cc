@@ -30,7 +30,7 @@ void check(const std::string& name, const std::string& row, const walls::Judgeme
   CHECK(judgement.is_needed);
 }
 
-// A process of the user that a VMM runs as, outside of its cell.
+// A process of the user that a cell's program runs as, outside of the cell.
 class Neighbour {
  public:
   explicit Neighbour(uid_t uid) : pid_(fork()) {
@@ -56,8 +56,9 @@ class Neighbour {
 TEST_CASE("each wall holds, and without it the same attack succeeds") {
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   walls::Yard yard;
+  Neighbour neighbour(yard.plan({}).ids.base);
   print_head();
-  for (const walls::Wall& wall : walls::all_walls())
+  for (const walls::Wall& wall : walls::all_walls(neighbour.pid()))
     check(wall.name, wall.row, walls::judge(yard, wall));
 }
 

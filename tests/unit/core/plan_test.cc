@@ -10,6 +10,7 @@
 #include "base/files.h"
 #include "tests/unit/resource/fake_tree.h"
 #include "zoned/core/capabilities.h"
+#include "zoned/core/landlock.h"
 #include "zoned/core/launcher.h"
 #include "zoned/core/plan_json.h"
 #include "zoned/core/planner.h"
@@ -212,6 +213,65 @@ TEST_CASE("planning refuses what the host or the tree does not have") {
   CHECK_FALSE(plan(far_cpu, app_tree(), host()).ok());
   far_cpu.dedicated_cpus = "2-3";
   CHECK(plan(far_cpu, app_tree(), host()).ok());
+}
+
+TEST_CASE("Landlock is for app zones that ask for it, as far as the kernel has it") {
+  using Access = core::LandlockRule::Access;
+  core::ZoneSpec spec = app_spec();
+  core::HostFacts facts = host();
+  facts.landlock_abi = core::kWholeLandlock;
+  auto without = plan(spec, app_tree(), facts);
+  REQUIRE(without.ok());
+  CHECK(without->plan.landlock.rules.empty());
+  spec.landlock = true;
+  auto planned = plan(spec, app_tree(), facts);
+  REQUIRE(planned.ok());
+  CHECK(planned->warnings.empty());
+  CHECK(planned->plan.landlock ==
+        core::LandlockPlan{{{"/", Access::kOwn}, {"/dev", Access::kUse}}, false, true});
+  // Whoever joins gets the same, but may signal the zone's processes.
+  auto enter = core::plan_enter(planned->plan, {"/bin/true"}, {}, app_tree(), "/", false);
+  REQUIRE(enter.ok());
+  CHECK(enter->landlock.rules == planned->plan.landlock.rules);
+  CHECK_FALSE(enter->landlock.scoped);
+  // Under a read-only root what is mounted writable, and no more.
+  spec.read_only_root = true;
+  auto fixed = plan(spec, app_tree(), facts);
+  REQUIRE(fixed.ok());
+  std::vector<std::string> own;
+  for (const core::LandlockRule& rule : fixed->plan.landlock.rules)
+    if (rule.access == Access::kOwn) own.push_back(rule.path);
+  CHECK(own ==
+        std::vector<std::string>{"/dev", "/dev/shm", "/dev/mqueue", "/run", "/tmp", "/state"});
+  facts.landlock_abi = 2;
+  auto old = plan(spec, app_tree(), facts);
+  REQUIRE(old.ok());
+  REQUIRE(old->warnings.size() == 1);
+  CHECK(old->warnings[0] ==
+        "landlock: version 2 of this kernel does not cover truncation, TCP ports, ioctls of "
+        "devices, abstract sockets and signals");
+  CHECK(core::landlock_rights(Access::kOwn, 2) == (core::landlock_handled(2) & ~uint64_t{0x840}));
+  facts.landlock_abi = 0;
+  auto none = plan(spec, app_tree(), facts);
+  REQUIRE(none.ok());
+  CHECK(none->plan.landlock.rules.empty());
+  CHECK(none->warnings.size() == 1);
+}
+
+TEST_CASE("Landlock is refused to zones that mount") {
+  core::ZoneSpec spec = app_spec();
+  spec.landlock = true;
+  spec.nesting = true;
+  auto nesting = plan(spec, app_tree(), host());
+  REQUIRE_FALSE(nesting.ok());
+  CHECK(nesting.error().message == "landlock: nesting is for zones that mount");
+  spec.nesting = false;
+  spec.command.clear();
+  core::TreeFacts tree;
+  tree.init = "/sbin/init";
+  auto os = plan(spec, tree, host());
+  REQUIRE_FALSE(os.ok());
+  CHECK(os.error().message == "landlock: it runs an init of its own, which mounts");
 }
 
 TEST_CASE("limits that this host can't give are lowered with a warning") {

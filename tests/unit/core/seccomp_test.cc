@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -169,6 +170,27 @@ TEST_CASE("terminal input can't be injected, whatever the high bits say") {
   }
 }
 
+TEST_CASE("no memory is offered for merging, whatever the high bits say") {
+  constexpr uint64_t kHigh = 0xdeadbeef00000000;
+  constexpr uint32_t kEinval = SECCOMP_RET_ERRNO | EINVAL;
+  for (const char* profile : {"app", "os", "app+nesting", "job-net", "vmm", "vmm+kvm"}) {
+    INFO(profile);
+    auto program = filter(profile);
+    bool vmm = std::string_view(profile).starts_with("vmm");
+    for (uint64_t high : {uint64_t{0}, kHigh}) {
+      CHECK(verdict(program, call("madvise", 0, 0, high | MADV_MERGEABLE)) == kEinval);
+      CHECK(verdict(program, call("prctl", high | 67, 1)) == kEinval);
+      seccomp_data other = call("process_madvise");
+      other.args[3] = high | MADV_MERGEABLE;
+      CHECK(verdict(program, other) == kEinval);
+    }
+    for (uint64_t advice : {MADV_DONTNEED, MADV_UNMERGEABLE, MADV_HUGEPAGE})
+      CHECK(verdict(program, call("madvise", 0, 0, advice)) == SECCOMP_RET_ALLOW);
+    CHECK(verdict(program, call("prctl", 15)) ==
+          (vmm ? SECCOMP_RET_USER_NOTIF : SECCOMP_RET_ALLOW));
+  }
+}
+
 TEST_CASE("namespaces: none in app, all but user in os, all with nesting") {
   constexpr uint64_t kNewUser = 0x10000000;
   constexpr uint64_t kNewNet = 0x40000000;
@@ -202,6 +224,7 @@ TEST_CASE("what a VMM calls while its guest runs is allowed without a look at ar
   for (const char* profile : {"vmm", "vmm+kvm"}) {
     auto program = filter(profile);
     for (const char* name : core::seccomp_calls::vmm()) {
+      if (std::string_view(name) == "madvise") continue;
       INFO(profile << " " << name);
       CHECK(evaluate(program, call(name), true) == SECCOMP_RET_ALLOW);
     }
