@@ -1,7 +1,6 @@
 #include "labels/encodings.h"
 
 #include "base/strings.h"
-#include "labels/encodings_check.h"
 #include "labels/encodings_names.h"
 #include "labels/encodings_parser.h"
 
@@ -19,9 +18,7 @@ EncodingsData read(std::string_view text, Faults* faults) {
     faults->add(1, "limits", "the file is larger than 1 MiB");
     return {};
   }
-  EncodingsData data = EncodingsParser(text, faults).run();
-  if (faults->empty()) check_consistency(data, faults);
-  return data;
+  return EncodingsParser(text, faults).run();
 }
 
 Point point_of(const Label& label) { return {label.classification(), label.compartments(), {}}; }
@@ -30,7 +27,9 @@ Label label_of(const Point& point) { return {point.classification, point.compart
 
 // "[SECRET ENG]" -> "SECRET ENG".
 std::string_view without_brackets(std::string_view name) {
-  std::string_view text = base::trim(name);
+  size_t first = name.find_first_not_of(" \t");
+  if (first == std::string_view::npos) return {};
+  std::string_view text = name.substr(first, name.find_last_not_of(" \t") + 1 - first);
   if (text.size() >= 2 && text.front() == '[' && text.back() == ']')
     return text.substr(1, text.size() - 2);
   return text;

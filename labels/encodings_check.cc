@@ -223,6 +223,6 @@ class Checker {
 
 }  // namespace
 
-void check_consistency(const EncodingsData& data, Faults* faults) { Checker(data, faults).run(); }
+void check_words(const EncodingsData& data, Faults* faults) { Checker(data, faults).run(); }
 
 }  // namespace labels

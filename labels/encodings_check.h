@@ -1,4 +1,4 @@
-// What an encodings file says in one place and contradicts in another.
+// What an encodings file says of its words in one place and contradicts in another.
 #pragma once
 
 #include "labels/encodings_data.h"
@@ -6,7 +6,7 @@
 
 namespace labels {
 
-// For a file whose sections are sound by themselves.
-void check_consistency(const EncodingsData& data, Faults* faults);
+// Classifications, and the sections of words against them and each other; each is sound by itself.
+void check_words(const EncodingsData& data, Faults* faults);
 
 }  // namespace labels

@@ -20,11 +20,19 @@ bool is_hex(std::string_view text) {
 void EncodingsParser::local_definitions() {
   if (!enter(Keyword::kLocalDefinitions, kLocal)) return;
   std::set<Keyword> seen;
+  const Item* user = nullptr;  // the last default of users
   while (!at_boundary()) {
     const Item& it = take();
     std::string rule = rule_of(kLocal, it);
     if (it.keyword == Keyword::kLine || once(it, rule, &seen)) local_key(it, rule);
+    if (it.keyword == Keyword::kDefaultUserLabel || it.keyword == Keyword::kDefaultUserClearance)
+      user = &it;
   }
+  const Label label = data_.default_user_label.value_or(data_.minimum_label);
+  const Label clearance = data_.default_user_clearance.value_or(data_.minimum_clearance);
+  if (user != nullptr && faults_->empty() && !clearance.dominates(label))
+    fault(*user, rule_of(kLocal, *user),
+          "the clearance of users does not dominate their sensitivity label");
   if (item().keyword == Keyword::kColorNames) colour_names();
 }
 
@@ -81,9 +89,6 @@ void EncodingsParser::default_user(const Item& at, const std::string& rule) {
   if (!clearance && !data_.in_range(label))
     fault(at, rule, base::quoted(at.text) + " is outside of the accreditation range");
   (clearance ? data_.default_user_clearance : data_.default_user_label) = label;
-  const Label& user = data_.default_user_label.value_or(data_.minimum_label);
-  if (!data_.default_user_clearance.value_or(data_.minimum_clearance).dominates(user) && clearance)
-    fault(at, rule, base::quoted(at.text) + " does not dominate the default user label");
 }
 
 void EncodingsParser::colour_names() {

@@ -213,16 +213,25 @@ class WordReader {
     }
   }
 
+  // The word of the longest name here, though it does not fit; `name` becomes that name.
+  const Word* known_here(std::string* name) const {
+    for (size_t count = std::min(parts_.size() - at_, kMaxNameParts); count > 0; --count)
+      if (auto found = list_.names.find(key(count)); found != list_.names.end()) {
+        *name = found->first;
+        return &list_.words[found->second.front()];
+      }
+    return nullptr;
+  }
+
   base::Error unknown() const {
-    auto found = list_.names.find(parts_[at_]);
-    if (found != list_.names.end()) {
-      const Word& word = list_.words[found->second.front()];
+    std::string name = parts_[at_];
+    if (const Word* word = known_here(&name); word != nullptr) {
       if (suffix_ != Word::kNone)
-        return invalid(base::quoted(parts_[at_]) + " stands before " +
+        return invalid(base::quoted(name) + " stands before " +
                        base::quoted(list_.words[suffix_].name));
-      if (word.prefix != Word::kNone)
-        return invalid(base::quoted(parts_[at_]) + " needs " +
-                       base::quoted(list_.words[word.prefix].name) + " before it");
+      if (word->prefix != Word::kNone)
+        return invalid(base::quoted(name) + " needs " +
+                       base::quoted(list_.words[word->prefix].name) + " before it");
     }
     base::Error error = invalid("unknown word " + base::quoted(parts_[at_]));
     if (!reading_.hints || parts_[at_].size() > 64) return error;
@@ -326,6 +335,8 @@ base::Result<std::vector<size_t>> parse_words(const WordList& list, std::string_
 base::Result<Point> parse_point(const EncodingsData& data, const WordList& list,
                                 std::string_view text, Reading reading) {
   if (text.size() > kMaxLabelText) return invalid("the name is too long");
+  for (char c : text)
+    if ((c < ' ' && c != '\t') || c > '~') return invalid("the name is not printable ASCII");
   std::vector<std::string> parts = name_parts(text);
   if (parts.empty()) return invalid("the name is empty");
   size_t count = 0;

@@ -1,6 +1,7 @@
 #include "labels/encodings_parser.h"
 
 #include "base/strings.h"
+#include "labels/encodings_check.h"
 
 namespace labels {
 namespace {
@@ -264,6 +265,7 @@ EncodingsData EncodingsParser::run() {
   word_list(Keyword::kClearances, &data_.clearance);
   word_list(Keyword::kChannels, &data_.channels);
   word_list(Keyword::kPrinterBanners, &data_.banners);
+  if (faults_->empty()) check_words(data_, faults_);
   accreditation_range();
   if (item().keyword == Keyword::kNameInformationLabels) name_information_labels();
   if (item().keyword == Keyword::kLocalDefinitions) local_definitions();

@@ -1,5 +1,4 @@
-// The parser of encodings files: sections in their order, each into plain data, every fault told. What
-// more than one section bears on is checked behind it (encodings_check.h).
+// The parser of encodings files: sections in their order, each into plain data, every fault told.
 #pragma once
 
 #include <set>

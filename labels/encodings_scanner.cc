@@ -144,7 +144,10 @@ class Scanner {
   Scanner(std::string_view text, Faults* faults) : rest_(text), faults_(faults) {}
 
   std::vector<Item> run() {
-    while (next_line() && !stopped_) scan_line();
+    while (!stopped_ && (again_ || next_line())) {
+      again_ = false;
+      scan_line();
+    }
     items_.push_back({std::max(number_, 1U), Keyword::kEnd, {}});
     return std::move(items_);
   }
@@ -209,7 +212,7 @@ class Scanner {
       at = skip_blanks(line_, 0);
       if (match_keyword(line_, at).spelling != nullptr) {
         fault("a keyword in a continued line");
-        scan_line();
+        again_ = true;
         break;
       }
     }
@@ -243,6 +246,7 @@ class Scanner {
   std::string_view rest_;
   std::string_view line_;
   unsigned number_ = 0;
+  bool again_ = false;  // line_ is still to be scanned
   bool stopped_ = false;
   std::vector<Item> items_;
   Faults* faults_;

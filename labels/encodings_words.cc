@@ -170,7 +170,8 @@ void EncodingsParser::check_word(const std::string& rule, const WordList& list, 
     const auto& low = word.*order.low;
     const auto& high = word.*order.high;
     if (low && high && *low > *high)
-      bad(order.low_text, std::string("has a ") + order.low_text + " above its " + order.high_text);
+      bad(order.low_text,
+          std::string("has its ") + order.low_text + " above its " + order.high_text);
   }
 }
 
