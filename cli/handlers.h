@@ -60,6 +60,10 @@ base::Result<int> net_list(const Context& context, const Arguments& arguments);
 base::Result<int> net_info(const Context& context, const Arguments& arguments);
 base::Result<int> net_delete(const Context& context, const Arguments& arguments);
 base::Result<int> net_ports(const Context& context, const Arguments& arguments);
+// labels.cc
+base::Result<int> label_check(const Context& context, const Arguments& arguments);
+base::Result<int> label_list(const Context& context, const Arguments& arguments);
+base::Result<int> label_dominates(const Context& context, const Arguments& arguments);
 
 // SOURCE with its paths made absolute: "dir:x" -> "dir:/here/x".
 std::string absolute_source(const std::string& source, const std::string& here);

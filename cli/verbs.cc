@@ -72,6 +72,8 @@ constexpr Option kScreenshot[] = {{"output", 'o', "FILE", "where to; - is stdout
 constexpr Option kKey[] = {
     {"text", 0, "TEXT",
      "typed after the keys; \\n is return, \\t tab, \\e escape, \\\\ a backslash"}};
+constexpr Option kLabels[] = {
+    {"file", 0, "FILE", "an encodings file (default: the host's, else the built-in one)"}};
 constexpr Option kVnc[] = {
     {"socket", 0, "PATH", "where to listen (default: in a folder of its own)"}};
 constexpr Option kCd[] = {
@@ -201,6 +203,26 @@ constexpr Verb kVerbs[] = {
      "Networks",
      {{}, 0, UINT_MAX},
      net_ports},
+    {"label check",
+     "[FILE]",
+     "each fault of an encodings file, with line and rule",
+     "Labels",
+     {{}, 0, 1},
+     label_check,
+     kUsage},
+    {"label list",
+     "[--file FILE]",
+     "classifications, words, colours and defaults",
+     "Labels",
+     {kLabels, 0, 0},
+     label_list},
+    {"label dominates",
+     "[--file FILE] LABEL LABEL",
+     "how one label stands to another; exit status 0: dominates it",
+     "Labels",
+     {kLabels, 2, 2},
+     label_dominates,
+     kUsage},
     {"host", "", "what this host offers and lacks", "Host", {{}, 0, 0}, host},
 };
 

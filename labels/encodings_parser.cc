@@ -253,7 +253,7 @@ void EncodingsParser::add_classification(const Item& at, Classification added) {
     else if (!data_.classification_names.emplace(key, next).second)
       fault(at, rule, "name " + base::quoted(*name) + " is taken");
   }
-  index = next;
+  if (!index) index = next;
   data_.classifications.push_back(std::move(added));
 }
 
