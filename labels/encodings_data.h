@@ -97,6 +97,7 @@ struct WordList {
   // in lower case and separated by one blank.
   std::vector<WordSet> needs;
   std::unordered_map<std::string, std::vector<size_t>> names;
+  size_t longest_name = 0;  // parts
 };
 
 // Which compartments go with one classification.

@@ -70,7 +70,9 @@ void EncodingsParser::admin_name(const Item& at, const std::string& rule, std::s
   std::string key = name_key(at.text);
   bool high = at.keyword == Keyword::kAdminHighName;
   const std::string& other = high ? data_.admin_low_name : data_.admin_high_name;
-  bool taken = find_classification(data_, at.text) != nullptr || key == name_key(other) ||
+  constexpr Reading kAny{false, false};
+  bool taken = parse_point(data_, data_.sensitivity, at.text, kAny).ok() ||
+               parse_point(data_, data_.clearance, at.text, kAny).ok() || key == name_key(other) ||
                key == (high ? "admin_low" : "admin_high");
   if (taken) fault(at, rule, "name " + base::quoted(at.text) + " is taken");
   *name = at.text;

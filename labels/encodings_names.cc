@@ -169,7 +169,7 @@ class WordReader {
  private:
   // Takes the longest name that fits.
   bool step(bool behind_prefix) {
-    size_t most = std::min(parts_.size() - at_, kMaxNameParts);
+    size_t most = std::min(parts_.size() - at_, list_.longest_name);
     for (size_t count = most; count > 0; --count) {
       auto found = list_.names.find(key(count));
       if (found == list_.names.end()) continue;
@@ -215,7 +215,7 @@ class WordReader {
 
   // The word of the longest name here, though it does not fit; `name` becomes that name.
   const Word* known_here(std::string* name) const {
-    for (size_t count = std::min(parts_.size() - at_, kMaxNameParts); count > 0; --count)
+    for (size_t count = std::min(parts_.size() - at_, list_.longest_name); count > 0; --count)
       if (auto found = list_.names.find(key(count)); found != list_.names.end()) {
         *name = found->first;
         return &list_.words[found->second.front()];
@@ -306,7 +306,10 @@ void index_words(WordList* list) {
     for (const std::string& name : word.input_names) keys.push_back(name_key(name));
     std::sort(keys.begin(), keys.end());
     keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
-    for (const std::string& key : keys) list->names[key].push_back(i);
+    for (const std::string& key : keys) {
+      list->names[key].push_back(i);
+      list->longest_name = std::max(list->longest_name, name_parts(key).size());
+    }
   }
   std::vector<std::vector<size_t>> next(list->words.size());
   for (const Combination& pair : list->required) next[pair.first].push_back(pair.second);

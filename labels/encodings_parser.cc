@@ -67,9 +67,11 @@ bool EncodingsParser::enter(Keyword keyword, const std::string& rule, unsigned* 
   }
   bool here = items_[found].keyword == keyword && !crossed;
   if (!here) {
-    fault(item(), rule,
-          base::quoted(keyword_text(keyword)) + " is missing: " + item_text(item()) +
-              " stands in its place");
+    bool told = lost_ && item().keyword == Keyword::kEnd;
+    if (!told)
+      fault(item(), rule,
+            base::quoted(keyword_text(keyword)) + " is missing: " + item_text(item()) +
+                " stands in its place");
     lost_ = true;
     return false;
   }
@@ -248,7 +250,8 @@ void EncodingsParser::add_classification(const Item& at, Classification added) {
     }
     std::string key = name_key(*name);
     if (!keys.insert(key).second) continue;
-    if (key == "admin_low" || key == "admin_high")
+    bool stored_form = name->find(':') != std::string::npos && Label::decode(*name).ok();
+    if (key == "admin_low" || key == "admin_high" || stored_form)
       fault(at, rule, "name " + base::quoted(*name) + " is reserved");
     else if (!data_.classification_names.emplace(key, next).second)
       fault(at, rule, "name " + base::quoted(*name) + " is taken");

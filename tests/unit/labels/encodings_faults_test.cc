@@ -185,6 +185,12 @@ const Broken kBroken[] = {
     {54, "= 0", "= many", 54, "LOCAL DEFINITIONS: default flags", "'many' is not hexadecimal"},
     {54, "default flags= 0;", "admin low name= HIGH", 54, "LOCAL DEFINITIONS: admin low name",
      "name 'HIGH' is taken"},
+    {54, "default flags= 0;", "admin high name= H REL D", 54, "LOCAL DEFINITIONS: admin high name",
+     "name 'H REL D' is taken"},
+    {54, "default flags= 0;", "admin high name= Admin_Low", 54,
+     "LOCAL DEFINITIONS: admin high name", "name 'Admin_Low' is taken"},
+    {4, "name= HIGH", "name= 7:000000000000000000000000000000000000000000000000000000000000", 4,
+     "CLASSIFICATIONS: name", "is reserved"},
     {54, "default flags= 0;", "default user clearance= M", 54,
      "LOCAL DEFINITIONS: default user clearance", "unknown classification 'm'"},
     {54, "default flags= 0;", "default user sensitivity label= H B", 54,
@@ -203,6 +209,24 @@ const Broken kBroken[] = {
     {57, "", "CLEARANCES:", 57, "sections", "'CLEARANCES:' has no place here"},
     {57, "", "nonsense", 57, "LOCAL DEFINITIONS: COLOR NAMES", "unknown keyword in 'nonsense'"},
 };
+
+// The small sample with `count` lines more before line `line`, each of `make`.
+template <typename Make>
+std::string longer(size_t line, size_t count, const Make& make) {
+  std::vector<std::string> lines = base::split(samples::kSmall, '\n');
+  std::vector<std::string> more;
+  for (size_t i = 0; i < count; ++i) more.push_back(make(std::to_string(i)));
+  lines.insert(lines.begin() + static_cast<std::ptrdiff_t>(line) - 1, more.begin(), more.end());
+  return base::join(lines, "\n");
+}
+
+void check_limit(const std::string& text, const std::string& message) {
+  INFO(message);
+  bool found = false;
+  for (const Fault& fault : Encodings::check(text))
+    found = found || (fault.rule == "limits" && fault.message.find(message) != std::string::npos);
+  CHECK(found);
+}
 
 }  // namespace
 
@@ -241,4 +265,44 @@ TEST_CASE("all faults are told, in the file's order") {
   CHECK(faults[0].line == 3);
   CHECK(faults[1].line == 48);
   CHECK(faults[2].line == 56);
+}
+
+TEST_CASE("a file has bounds, and what is at them is read") {
+  auto word = [](const std::string& i) {
+    return "name= W" + i + "; compartments= 0; minclass= H;";
+  };
+  check_limit(longer(13, 600, word), "more than 512 words");
+  check_limit(longer(14, 2100, [](const std::string&) { return std::string("A B"); }),
+              "more than 2048 combinations");
+  check_limit(longer(16, 1100, [](const std::string&) { return std::string("B ! C ONLY"); }),
+              "more than 1024 constraints");
+  check_limit(longer(57, 1100, [](const std::string&) { return "label= L; color= #000;"; }),
+              "more than 1024 colours");
+  check_limit(longer(2, 70000, [](const std::string&) { return std::string("words:"); }),
+              "more than 65536 keywords");
+  check_limit(std::string(Encodings::kMaxSize + 1, '\n'), "larger than 1 MiB");
+  CHECK(Encodings::check(longer(13, 500, word)).empty());
+  CHECK(Encodings::check(std::string(samples::kSmall) + "* " + std::string(1000, 'x')).empty());
+  std::vector<Fault> faults = Encodings::check(samples::kSmall + std::string(1025, '*'));
+  REQUIRE(faults.size() == 1);
+  CHECK(faults[0].message == "a line is longer than 1024 bytes");
+}
+
+TEST_CASE("of many faults the first hundred are told") {
+  CHECK(Encodings::check(longer(16, 500, [](const std::string& i) { return "X" + i; })).size() ==
+        100);
+}
+
+TEST_CASE("an empty file, and one that ends early, is told where it ends") {
+  for (const char* text : {"", "\n\n", "* nothing"}) {
+    std::vector<Fault> faults = Encodings::check(text);
+    REQUIRE(faults.size() == 1);
+    CHECK(faults[0].rule == "VERSION");
+  }
+  std::string text(samples::kSmall);
+  text.resize(text.find("CHANNELS:"));
+  std::vector<Fault> faults = Encodings::check(text);
+  REQUIRE(faults.size() == 1);
+  CHECK(faults[0].rule == "CHANNELS");
+  CHECK(faults[0].line == 37);
 }

@@ -125,7 +125,7 @@ TEST_CASE("words in any order give one label, which its canonical name gives aga
     std::mt19937 random(11);
     size_t wrong = 0;
     size_t good = 0;
-    for (int i = 0; i < 20000; ++i) {
+    for (int i = 0; i < 5000; ++i) {
       std::vector<std::string> words;
       for (size_t word = 0; word < data.sensitivity.words.size(); ++word)
         if (!data.sensitivity.words[word].is_affix() && random() % 4 == 0)
@@ -145,7 +145,7 @@ TEST_CASE("words in any order give one label, which its canonical name gives aga
       wrong += !again || !(*again == *first);
     }
     CHECK(wrong == 0);
-    CHECK(good > 1000);
+    CHECK(good > 300);
   }
 }
 
