@@ -65,6 +65,11 @@ base::Result<int> label_check(const Context& context, const Arguments& arguments
 base::Result<int> label_list(const Context& context, const Arguments& arguments);
 base::Result<int> label_dominates(const Context& context, const Arguments& arguments);
 
+// audit.cc
+base::Result<int> audit(const Context& context, const Arguments& arguments);
+base::Result<int> audit_verify(const Context& context, const Arguments& arguments);
+base::Result<int> audit_accept(const Context& context, const Arguments& arguments);
+
 // SOURCE with its paths made absolute: "dir:x" -> "dir:/here/x".
 std::string absolute_source(const std::string& source, const std::string& here);
 // Likewise, against the working folder.

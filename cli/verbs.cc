@@ -89,6 +89,19 @@ constexpr Option kVerify[] = {
     {"file", 'f', "FILE", "a configuration that is not installed yet; - is stdin"},
 };
 constexpr Option kPool[] = {{"set", 0, "KEY=VALUE", "a setting; may be repeated"}};
+constexpr Option kAudit[] = {
+    {"since", 0, "TIME", "from TIME on: 2026-01-31, 2026-01-31T12:00 (UTC), or 2h before now"},
+    {"zone", 0, "ZONE", "records of that zone"},
+    {"uid", 0, "UID", "records of that caller"},
+    {"refused", 0, "", "refusals alone"},
+    {"follow", 'f', "", "go on as records come"},
+};
+constexpr Option kAuditVerify[] = {
+    {"head", 0, "NUMBER:HASH", "a head that was noted elsewhere; may be repeated"},
+    {"heads", 0, "FILE", "noted heads, such as a syslog; - is stdin"},
+    {"journal", 0, "", "heads that are in this host's journal"},
+    {"file", 0, "FILE", "these files, in this order, instead of zoned's; may be repeated"},
+};
 
 constexpr Grammar named(std::span<const Option> options = {}) { return {options, 1, 1}; }
 constexpr Grammar several(std::span<const Option> options) { return {options, 0, UINT_MAX}; }
@@ -223,6 +236,24 @@ constexpr Verb kVerbs[] = {
      {kLabels, 2, 2},
      label_dominates,
      kUsage},
+    {"audit verify",
+     "[--head NUMBER:HASH]... [--heads FILE] [--journal] [--file FILE]...",
+     "check that no record was changed, removed or put in",
+     "Audit",
+     {kAuditVerify, 0, 0},
+     audit_verify},
+    {"audit accept",
+     "",
+     "set a damaged audit log aside and begin another",
+     "Audit",
+     {{}, 0, 0},
+     audit_accept},
+    {"audit",
+     "[--since TIME] [--zone ZONE] [--uid UID] [--refused] [-f]",
+     "what was asked of zoned, by whom, and what was decided",
+     "Audit",
+     {kAudit, 0, 0},
+     audit},
     {"host", "", "what this host offers and lacks", "Host", {{}, 0, 0}, host},
 };
 

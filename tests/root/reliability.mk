@@ -3,14 +3,14 @@ $(eval $(call library,trial,$(wildcard tests/root/trial/*.cc)))
 trial_libs := trial daemon vmzone core netns resource labels api
 trial_needs := $(addprefix $(BUILD)/,zoned zone zone-keeper zone-init zone-unpack zone-import)
 
-$(eval $(call root_test,reliability,$(trial_libs),-lseccomp -lsystemd -lnftables -lnl-3))
+$(eval $(call root_test,reliability,$(trial_libs),-lseccomp -lsystemd -lnftables -lnl-3 -lnettle))
 $(BUILD)/root/reliability: | $(trial_needs)
-$(eval $(call root_test,resources,$(trial_libs),-lseccomp -lsystemd -lnftables -lnl-3))
+$(eval $(call root_test,resources,$(trial_libs),-lseccomp -lsystemd -lnftables -lnl-3 -lnettle))
 $(BUILD)/root/resources: | $(trial_needs) $(BUILD)/victims/forkbomb
 
 # Guests of vm zones.
 $(eval $(call library,vmguest,$(wildcard tests/root/vmguest/*.cc)))
-$(eval $(call root_test,vm,vmguest $(trial_libs),-lseccomp -lsystemd -lnftables -lnl-3 -lpng))
+$(eval $(call root_test,vm,vmguest $(trial_libs),-lseccomp -lsystemd -lnftables -lnl-3 -lnettle -lpng))
 $(BUILD)/root/vm: | $(trial_needs)
 $(eval $(call root_test,guests,vmguest api,-lpng))
 $(BUILD)/root/guests: | $(trial_needs)
@@ -31,7 +31,7 @@ faults-in-test-mode:
 	@$(MAKE) --no-print-directory MODE=test BUILD=build/test build/test/root/faults
 .PHONY: faults-in-test-mode
 else
-$(eval $(call root_test,faults,$(trial_libs),-lseccomp -lsystemd -lnftables -lnl-3))
+$(eval $(call root_test,faults,$(trial_libs),-lseccomp -lsystemd -lnftables -lnl-3 -lnettle))
 $(BUILD)/root/faults: | $(trial_needs)
 endif
 

@@ -8,7 +8,7 @@ namespace zoned {
 
 using nlohmann::json;
 
-Api::Api(const Parts& parts, Runtime* runtime, Installer* installer, AuditSink* audit,
+Api::Api(const Parts& parts, Runtime* runtime, Installer* installer, AuditLog* audit,
          DaemonHooks hooks)
     : parts_(parts),
       runtime_(runtime),
@@ -60,6 +60,8 @@ const std::vector<Api::Method>& Api::methods() {
       {"Host", Verb::kHost, Target::kHost, &Api::host},
       {"StopAll", Verb::kHost, Target::kHost, &Api::stop_all},
       {"Upgrade", Verb::kHost, Target::kHost, &Api::upgrade},
+      {"Audit", Verb::kAudit, Target::kHost, &Api::audit},
+      {"AuditAccept", Verb::kHost, Target::kHost, &Api::audit_accept},
   };
   return kMethods;
 }
@@ -72,20 +74,44 @@ void Api::handle(api::Call call) {
   if (method == methods().end())
     return answer.fail(base::make_error(base::Code::kInternal, "method without a handler"));
   Caller caller{call.peer.uid, call.peer.pid};
-  std::string name;
-  if ((method->target == Target::kZone || method->target == Target::kNewZone) &&
-      has_parameter(call.parameters, "name"))
-    name = call.parameters["name"].get<std::string>();
+  std::string name = target_name(*method, call);
   Zone* zone = name.empty() ? nullptr : parts_.registry->find(name);
+  base::Status allowed;
+  base::Status recorded;
   if (method->target == Target::kList) {
     // Each zone on the list is decided by itself; the record is of the call.
-    audit_->record({caller, method->name, method->verb, "", true});
+    recorded = audit_->record({caller, method->name, method->verb, "", true});
   } else {
-    base::Status allowed = authorise(caller, method->name, method->verb, zone, name, audit_);
-    if (!allowed) return answer.fail(allowed.error());
-    if (method->target == Target::kZone && zone == nullptr) return answer.fail(no_such_zone(name));
+    allowed = authorise(caller, method->name, method->verb, zone, name, audit_, &call.parameters);
   }
-  (this->*method->handler)(Request{std::move(call), caller, zone});
+  auto shared = std::make_shared<api::Call>(std::move(call));
+  if (!recorded) return answer.fail(recorded.error());
+  audit_->settle(method->name,
+                 [this, method, shared, caller, allowed](const base::Status& settled) {
+                   proceed(*method, shared, caller, allowed, settled);
+                 });
+}
+
+std::string Api::target_name(const Method& method, const api::Call& call) {
+  bool named = method.target == Target::kZone || method.target == Target::kNewZone;
+  if (!named || !has_parameter(call.parameters, "name")) return "";
+  return call.parameters["name"].get<std::string>();
+}
+
+void Api::proceed(const Method& method, const std::shared_ptr<api::Call>& call,
+                  const Caller& caller, const base::Status& allowed, const base::Status& recorded) {
+  const api::Answer answer = call->answer;
+  if (!recorded) return answer.fail(recorded.error());
+  if (!allowed) return answer.fail(allowed.error());
+  // Other calls have been served meanwhile: the decision holds for the zone as it is now.
+  std::string name = target_name(method, *call);
+  Zone* zone = name.empty() ? nullptr : parts_.registry->find(name);
+  if (method.target != Target::kList) {
+    base::Status still = authorise(caller, method.name, method.verb, zone, name, nullptr);
+    if (!still) return answer.fail(still.error());
+  }
+  if (method.target == Target::kZone && zone == nullptr) return answer.fail(no_such_zone(name));
+  (this->*method.handler)(Request{std::move(*call), caller, zone});
 }
 
 std::vector<std::string> Api::visible(const Caller& caller, const json& names,

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "zoned/api/server.h"
+#include "zoned/daemon/audit_log.h"
 #include "zoned/daemon/authorise.h"
 #include "zoned/daemon/install_job.h"
 #include "zoned/daemon/runtime.h"
@@ -25,7 +26,7 @@ struct DaemonHooks {
 
 class Api {
  public:
-  Api(const Parts& parts, Runtime* runtime, Installer* installer, AuditSink* audit,
+  Api(const Parts& parts, Runtime* runtime, Installer* installer, AuditLog* audit,
       DaemonHooks hooks);
 
   void handle(api::Call call);
@@ -51,6 +52,11 @@ class Api {
     void (Api::*handler)(Request);
   };
   static const std::vector<Method>& methods();
+  // The zone that the call names; empty: none.
+  static std::string target_name(const Method& method, const api::Call& call);
+  // Goes on when the decision `allowed` has been recorded, or could not be.
+  void proceed(const Method& method, const std::shared_ptr<api::Call>& call, const Caller& caller,
+               const base::Status& allowed, const base::Status& recorded);
 
   // Zones (api_zones.cc).
   void list(Request request);
@@ -103,6 +109,9 @@ class Api {
   void events(Request request);
   void stop_all(Request request);
   void upgrade(Request request);
+  // The audit log (api_audit.cc).
+  void audit(Request request);
+  void audit_accept(Request request);
 
   std::vector<std::string> visible(const Caller& caller, const nlohmann::json& names,
                                    base::Status* status) const;
@@ -117,7 +126,7 @@ class Api {
   Parts parts_;
   Runtime* runtime_;
   Installer* installer_;
-  AuditSink* audit_;
+  AuditLog* audit_;
   DaemonHooks hooks_;
   std::shared_ptr<StatSession> shared_stat_;  // of single looks: since the previous one
 };

@@ -46,6 +46,8 @@ std::string_view verb_name(Verb verb) {
       return "manage";
     case Verb::kConfigure:
       return "configure";
+    case Verb::kAudit:
+      return "audit";
     case Verb::kHost:
       break;
   }
@@ -60,9 +62,11 @@ base::Error no_such_zone(std::string_view name) {
 bool may_see(const Caller& caller, const Zone& zone) { return granted(caller, Verb::kSee, zone); }
 
 base::Status authorise(const Caller& caller, std::string_view method, Verb verb, const Zone* zone,
-                       std::string_view name, AuditSink* audit) {
+                       std::string_view name, AuditSink* audit, const nlohmann::json* given) {
   base::Status status = decide(caller, verb, zone, name);
-  audit->record({caller, method, verb, name, status.ok()});
+  if (audit == nullptr) return status;
+  std::string_view reason = status ? std::string_view() : status.error().message;
+  TRY(audit->record({caller, method, verb, name, status.ok(), zone, reason, given}));
   return status;
 }
 

@@ -6,8 +6,11 @@
 
 #include <sys/types.h>
 
+#include <functional>
 #include <string>
 #include <string_view>
+
+#include <nlohmann/json_fwd.hpp>
 
 #include "base/result.h"
 #include "labels/label.h"
@@ -27,6 +30,7 @@ enum class Verb {
   kManage,     // boot, shutdown, halt, reboot, pause, resume
   kConfigure,  // create, set, install, uninstall, delete, export, verify, run, insert, eject
   kHost,       // pools, host, stop, upgrade: no zone
+  kAudit,      // reading the audit log
 };
 std::string_view verb_name(Verb verb);
 
@@ -36,19 +40,29 @@ struct Decision {
   Verb verb;
   std::string_view zone;  // as asked for; empty: none
   bool allowed;
+  const Zone* object = nullptr;           // null: there is none of that name
+  std::string_view reason = {};           // why it was refused
+  const nlohmann::json* given = nullptr;  // the call's parameters; null: not of interest
 };
 
-// Where decisions are recorded, before the effect.
+// Where decisions are recorded, before the effect (zoned/daemon/audit_log.h).
 class AuditSink {
  public:
+  using Then = std::function<void(base::Status)>;
   virtual ~AuditSink() = default;
-  virtual void record(const Decision& decision) = 0;
+  // An error: it can't be recorded, and nothing may be done nor told.
+  virtual base::Status record(const Decision& decision) = 0;
+  // Calls `then` as soon as the method may go on after what was recorded last: at once or later. An
+  // error: as above.
+  virtual void settle(std::string_view method, Then then) = 0;
 };
 
 // zone: the object, null when there is none of that name (`name`). Success means that the caller may
-// go on. kNotFound: absent or hidden. kDenied: seen, and not allowed.
+// go on. kNotFound: absent or hidden. kDenied: seen, and not allowed. audit: null for a decision that
+// has been recorded already and is taken anew; given: as in Decision.
 base::Status authorise(const Caller& caller, std::string_view method, Verb verb, const Zone* zone,
-                       std::string_view name, AuditSink* audit);
+                       std::string_view name, AuditSink* audit,
+                       const nlohmann::json* given = nullptr);
 
 // The same decision without a record: for filtering lists.
 bool may_see(const Caller& caller, const Zone& zone);

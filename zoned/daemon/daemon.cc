@@ -9,12 +9,11 @@
 #include <algorithm>
 #include <csignal>
 
-#include <nlohmann/json.hpp>
-
 #include "base/files.h"
 #include "base/log.h"
 #include "base/strings.h"
 #include "base/unix_socket.h"
+#include "zoned/daemon/audit_journal.h"
 
 namespace zoned {
 
@@ -47,56 +46,6 @@ void raise_descriptor_limit() {
 }
 
 }  // namespace
-
-// Decisions as JSON lines in the log, until there is an audit log of their own.
-class Daemon::LogAudit : public AuditSink {
- public:
-  explicit LogAudit(int run_dir) : run_dir_(run_dir) {}
-  void record(const Decision& decision) override {
-    if (!decision.allowed && decision.caller.uid != 0 && drowned()) return;
-    nlohmann::json line = {{"audit", decision.method},
-                           {"uid", decision.caller.uid},
-                           {"pid", decision.caller.pid},
-                           {"clearance", labels::name_of(decision.caller.clearance)},
-                           {"verb", verb_name(decision.verb)},
-                           {"zone", decision.zone.substr(0, kMaxName)},
-                           {"allowed", decision.allowed}};
-    write(line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
-  }
-
- private:
-  using Clock = base::EventLoop::Clock;
-  static constexpr size_t kMaxName = 128;  // a name is shorter; what is refused may be anything
-  static constexpr size_t kLook = 65536;   // bytes between looks at the log's size
-  static constexpr unsigned kRefusals = 50;
-
-  // Refusals of others than root above so many a second are counted and told as one line: nobody may
-  // push the records of others out of the log.
-  bool drowned() {
-    auto now = Clock::now();
-    if (now - second_ >= std::chrono::seconds(1)) {
-      if (refusals_ > kRefusals)
-        write("{\"audit\":\"left out\",\"refusals\":" + std::to_string(refusals_ - kRefusals) +
-              "}");
-      second_ = now;
-      refusals_ = 0;
-    }
-    return ++refusals_ > kRefusals;
-  }
-  void write(const std::string& line) {
-    written_ += line.size();
-    if (written_ >= kLook) {
-      written_ = 0;
-      cap_log(run_dir_);
-    }
-    base::log_info(line);
-  }
-
-  int run_dir_;
-  size_t written_ = 0;
-  unsigned refusals_ = 0;
-  Clock::time_point second_ = {};
-};
 
 Daemon::Daemon() = default;
 Daemon::~Daemon() {
@@ -148,12 +97,22 @@ Status Daemon::build(const std::string& root) {
       {[this](const netns::Network& network, bool keep) { return names_->server(network, keep); },
        [this] { names_->refresh(); }});
   installer_ = std::make_unique<Installer>(parts_, programs);
-  audit_ = std::make_unique<LogAudit>(registry_->run_dir());
+  open_audit();
   DaemonHooks hooks{[this](Callback done) { stop_all(std::move(done)); },
                     [this](const Callback& done) { upgrade(done); }};
   api_ = std::make_unique<Api>(parts_, runtime_.get(), installer_.get(), audit_.get(),
                                std::move(hooks));
   return {};
+}
+
+void Daemon::open_audit() {
+  AuditLog::Options options;
+  options.name_of = [](const labels::Label& label) { return labels::name_of(label); };
+  options.note = [this](const api::AuditHead& head) {
+    cap_log(registry_->run_dir());
+    note_audit_head(root_, head);
+  };
+  audit_ = std::make_unique<AuditLog>(loop_.get(), paths_.lib, std::move(options));
 }
 
 void Daemon::boot_name_service(Zone* zone) {

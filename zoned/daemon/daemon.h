@@ -35,10 +35,10 @@ class Daemon {
   bool upgrading() const { return upgrading_; }
 
  private:
-  class LogAudit;
   Daemon();
   base::Status build(const std::string& root);
   base::Status read_settings();
+  void open_audit();
   void boot_name_service(Zone* zone);
   base::Status open_keepers(const std::string& programs);
   base::Status start();
@@ -88,7 +88,7 @@ class Daemon {
   std::unique_ptr<Runtime> runtime_;
   std::unique_ptr<NameService> names_;
   std::unique_ptr<Installer> installer_;
-  std::unique_ptr<AuditSink> audit_;
+  std::unique_ptr<AuditLog> audit_;
   std::unique_ptr<Api> api_;
   std::unique_ptr<api::Server> server_;
   Parts parts_;

@@ -12,7 +12,7 @@
 
 namespace zoned {
 
-inline constexpr std::array<std::string_view, 54> kFaultPoints = {
+inline constexpr std::array<std::string_view, 58> kFaultPoints = {
     "boot.range.before",       "boot.range.after",       "boot.tree.before",
     "boot.tree.after",         "boot.plan.before",       "boot.plan.after",
     "boot.mountpoints.before", "boot.mountpoints.after", "boot.pool.before",
@@ -31,6 +31,8 @@ inline constexpr std::array<std::string_view, 54> kFaultPoints = {
     "delete.config.after",     "delete.folder.before",   "delete.folder.after",
     "set.mark.before",         "set.mark.after",         "set.config.before",
     "set.config.after",        "set.ports.before",       "set.ports.after",
+    "audit.write.before",      "audit.write.after",      "audit.sync.before",
+    "audit.sync.after",
 };
 
 #ifdef ZONED_FAULTS

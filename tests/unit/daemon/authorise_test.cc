@@ -13,11 +13,13 @@ constexpr uid_t kStranger = 1004;
 
 class Recorder : public AuditSink {
  public:
-  void record(const Decision& decision) override {
+  base::Status record(const Decision& decision) override {
     ++count;
     allowed = decision.allowed;
     zone = std::string(decision.zone);
+    return {};
   }
+  void settle(std::string_view, Then then) override { then({}); }
   int count = 0;
   bool allowed = false;
   std::string zone;

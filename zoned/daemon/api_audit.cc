@@ -1,0 +1,35 @@
+// The audit log: handing out its files, accepting that it was damaged.
+#include "zoned/daemon/api.h"
+
+namespace zoned {
+
+using nlohmann::json;
+
+void Api::audit(Request request) {
+  const api::Answer& answer = request.call.answer;
+  const std::vector<uint64_t>& files = audit_->files();
+  uint64_t number = files.empty() ? 0 : files.back();
+  if (has_parameter(request.call.parameters, "number")) {
+    int64_t asked = request.call.parameters["number"].get<int64_t>();
+    number = asked < 0 ? 0 : static_cast<uint64_t>(asked);
+  }
+  json members = {{"number", number},
+                  {"numbers", files},
+                  {"head", audit_->head().text()},
+                  {"trouble", audit_->trouble()}};
+  if (files.empty()) return answer.reply(std::move(members));
+  auto file = audit_->open_file(number);
+  if (!file) return answer.fail(file.error());
+  members["file"] = 0;
+  std::vector<base::UniqueFd> fds;
+  fds.push_back(*std::move(file));
+  answer.reply(std::move(members), std::move(fds));
+}
+
+void Api::audit_accept(Request request) {
+  auto folder = audit_->accept(request.caller);
+  if (!folder) return request.call.answer.fail(folder.error());
+  request.call.answer.reply({{"folder", *folder}});
+}
+
+}  // namespace zoned
