@@ -183,6 +183,53 @@ TEST_CASE("inverse words turn bits off, and with more of them a label falls") {
   CHECK(encodings.name_of(of(0)) == "OPEN");
 }
 
+TEST_CASE("a word that is off bits of its prefix alone shows only beside others of them") {
+  std::string text = samples::kSmall;
+  auto replace = [&](const std::string& from, const std::string& to) {
+    for (size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
+      text.replace(at, from.size(), to);
+  };
+  replace("name= REL; prefix;", "name= REL; prefix; compartments= 7-9;");
+  replace("compartments= ~3;", "compartments= ~7;");
+  auto encodings = Encodings::parse(text, "small");
+  if (!encodings) FAIL(encodings.error().message);
+  CHECK(encodings->name_of(*encodings->parse_label("H")) == "HIGH");
+  CHECK(*encodings->parse_label("H") == of(5, {3}));
+  CHECK(*encodings->parse_label("H REL D") == of(5, {3, 8, 9}));
+  CHECK(encodings->name_of(of(5, {3, 8, 9})) == "HIGH REL D");
+}
+
+TEST_CASE("a word with '&' goes not even with another of its own side") {
+  std::string text = samples::kSmall;
+  const std::string from = "B ! C ONLY";
+  text.replace(text.rfind(from), from.size(), "C ONLY | REL D & E");
+  auto encodings = Encodings::parse(text, "small");
+  if (!encodings) FAIL(encodings.error().message);
+  for (const char* name : {"H C ONLY", "H C ONLY E", "H REL D E", "H A B E"}) {
+    INFO(name);
+    CHECK(encodings->parse_label(name).ok());
+  }
+  for (const char* name : {"H C ONLY REL D", "H C ONLY E REL D", "H B C ONLY", "H A B REL D"}) {
+    INFO(name);
+    CHECK_FALSE(encodings->parse_label(name).ok());
+  }
+}
+
+TEST_CASE("a word hidden above its omaxclass leaves a label there without a name") {
+  std::string text = samples::kSmall;
+  const std::string from = "compartments= 5-6; minclass= H;";
+  for (size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + 1))
+    text.replace(at, from.size(), "compartments= 5-6; omaxclass= L;");
+  auto encodings = Encodings::parse(text, "small");
+  if (!encodings) FAIL(encodings.error().message);
+  auto low = encodings->parse_label("L E");
+  REQUIRE(low.ok());
+  CHECK(encodings->name_of(*low) == "LOW E");
+  auto high = encodings->parse_label("H E");
+  REQUIRE_FALSE(high.ok());
+  CHECK(high.error().message == "label 'H E': it has bits that no word stands for");
+}
+
 TEST_CASE("a prefix with bits brings them, less those of its words") {
   Encodings encodings = rich();
   CHECK(*encodings.parse_label("vg project y") == of(200, {4, 5, 9, 10}));
