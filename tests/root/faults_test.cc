@@ -46,6 +46,7 @@ const std::vector<Verb>& verbs() {
 const Verb& verb_of(const std::string& point) {
   std::string name = point.substr(0, point.find('.'));
   if (point.starts_with("delete.tree.")) name = "uninstall";
+  if (point.starts_with("audit.")) name = "boot";
   for (const Verb& verb : verbs())
     if (verb.name == name) return verb;
   FAIL("no verb for fault point " << point);
@@ -198,7 +199,8 @@ TEST_CASE(
         CHECK(verb.name == "halt");
         CHECK((state == "down" || state == "shutting_down"));
       } else {
-        CHECK(failed.err.find(kZone) != std::string::npos);
+        // Where no record can be written, none is told of zones.
+        if (!point.starts_with("audit.")) CHECK(failed.err.find(kZone) != std::string::npos);
         CHECK(failed.err.find(point) != std::string::npos);
         CHECK(failed.err.find(strerror(error == std::string_view("EIO") ? EIO : ENOSPC)) !=
               std::string::npos);
