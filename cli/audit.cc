@@ -168,7 +168,8 @@ base::Result<File> next_file(const Context& context, uint64_t number, bool follo
   }
 }
 
-// Heads in text: "audit head NUMBER:HASH of ROOT" anywhere in a line, or the head alone.
+// Heads in text: "audit head NUMBER:HASH of ROOT" anywhere in a line, or the head alone. Other lines and
+// those of other instances are passed over.
 base::Status collect_heads(const std::string& text, const std::string& root,
                            std::vector<AuditHead>* heads) {
   constexpr std::string_view kWords = "audit head ";
@@ -180,10 +181,10 @@ base::Status collect_heads(const std::string& text, const std::string& root,
     if (rest.empty()) continue;
     std::string_view word = rest.substr(0, rest.find(' '));
     rest.remove_prefix(word.size());
-    if (at == std::string_view::npos && !rest.empty()) continue;  // a line of something else
-    if (!rest.empty() && rest != of) continue;                    // another instance
-    TRY_AS(AuditHead head, AuditHead::parse(word));
-    heads->push_back(std::move(head));
+    if (!rest.empty() && (at == std::string_view::npos || rest != of)) continue;
+    auto head = AuditHead::parse(word);
+    if (!head && at != std::string_view::npos) return std::move(head).error();
+    if (head) heads->push_back(*std::move(head));
   }
   return {};
 }
@@ -205,7 +206,10 @@ base::Result<std::vector<AuditHead>> noted_heads(const Context& context,
   }
   for (const std::string& file : arguments.values("heads")) {
     TRY_AS(std::string text, read_text(file));
+    size_t before = heads.size();
     TRY(collect_heads(text, root, &heads));
+    if (heads.size() == before)
+      return make_error(Code::kNotFound, base::quoted(file) + " holds no head of this audit log");
   }
   if (!arguments.has("journal")) return heads;
   // Anybody may write to the journal; only root's processes have root's uid there.

@@ -42,6 +42,7 @@ Act act_of(std::string_view method) {
       "List",    "Info",     "Stat",    "Events",   "Export", "Verify", "PoolList",
       "NetList", "PoolInfo", "NetInfo", "NetPorts", "Host",   "Audit"};
   if (std::find(kHalts.begin(), kHalts.end(), method) != kHalts.end()) return Act::kHalt;
+  if (method == "AuditAccept") return Act::kAccept;
   if (std::find(kLooks.begin(), kLooks.end(), method) != kLooks.end()) return Act::kLook;
   return Act::kChange;
 }
@@ -122,6 +123,7 @@ Status AuditLog::record(const Decision& decision) {
     return not_written(decision,
                        state_ == State::kOpen ? make_error(Code::kNoSpace, trouble()) : error_);
   }
+  if (act == Act::kAccept && decision.allowed && state_ == State::kDamaged) return {};
   ordered_json members = members_of(decision);
   if (act == Act::kHalt && decision.allowed) return write_halt(members);
   if (act == Act::kLook) {

@@ -128,7 +128,12 @@ class AuditLog : public AuditSink {
 };
 
 // What a method does, for the audit.
-enum class Act { kLook, kChange, kHalt };
+enum class Act {
+  kLook,
+  kChange,
+  kHalt,
+  kAccept,  // of a damaged log: can't be recorded before it, and begins the new one
+};
 // kChange for all that is not known to be anything else.
 Act act_of(std::string_view method);
 

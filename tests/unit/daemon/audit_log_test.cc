@@ -87,6 +87,7 @@ TEST_CASE(
   CHECK(looks == Texts{"Audit", "Events", "Export", "Host", "Info", "List", "NetInfo", "NetList",
                        "NetPorts", "PoolInfo", "PoolList", "Stat", "Verify"});
   CHECK(halts == Texts{"Halt", "Shutdown", "StopAll"});
+  CHECK(act_of("AuditAccept") == Act::kAccept);
   CHECK(act_of("Unheard") == Act::kChange);
 }
 
