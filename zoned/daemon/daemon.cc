@@ -108,6 +108,7 @@ Status Daemon::build(const std::string& root) {
 void Daemon::open_audit() {
   AuditLog::Options options;
   options.name_of = [](const labels::Label& label) { return labels::name_of(label); };
+  options.keep = audit_keep_;
   options.note = [this](const api::AuditHead& head) {
     cap_log(registry_->run_dir());
     note_audit_head(root_, head);
@@ -128,6 +129,7 @@ Status Daemon::read_settings() {
     TRY_AS(std::string text, base::read_file(etc.get(), "zoned.toml"));
     TRY_AS(settings, parse_settings(text, paths_.etc + "/zoned.toml"));
   }
+  audit_keep_ = settings.audit_keep;
   // Without it zones are only less well fenced against the host: worth a warning, not a refusal.
   base::log_ignored(
       "limits of all zones together",

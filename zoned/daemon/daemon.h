@@ -95,6 +95,7 @@ class Daemon {
   std::function<void()> on_ready_;
   base::EventLoop::TimerId recovery_timer_ = 0;
   base::Status outcome_;
+  uint64_t audit_keep_ = 0;
   bool recovered_ = false;
   unsigned missing_outputs_ = 0;  // asked of keepers
   bool stop_when_recovered_ = false;

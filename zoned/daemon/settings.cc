@@ -13,6 +13,7 @@ using base::make_error;
 namespace {
 
 constexpr int64_t kMaxShares = 10000;
+constexpr int64_t kMaxAuditFiles = 1000000;
 
 base::Error wrong(const core::ConfigDocument& document, const core::ConfigEntry& entry,
                   const char* what) {
@@ -36,8 +37,13 @@ base::Result<Settings> parse_settings(std::string_view text, std::string_view fi
       auto bytes = base::parse_size(value == nullptr ? "" : *value);
       if (!bytes) return wrong(document, entry, "host-reserve is a size, such as \"1G\"");
       settings.host_reserve = *bytes;
+    } else if (name == "audit-keep") {
+      const auto* value = std::get_if<int64_t>(&entry.value);
+      if (value == nullptr || *value < 0 || *value > kMaxAuditFiles)
+        return wrong(document, entry, "audit-keep is a number from 0 to 1000000");
+      settings.audit_keep = static_cast<uint64_t>(*value);
     } else {
-      std::string near = base::nearest(name, {"host-shares", "host-reserve"});
+      std::string near = base::nearest(name, {"host-shares", "host-reserve", "audit-keep"});
       return make_error(
           Code::kInvalid,
           core::place_text(document, entry.key_place) + "unknown key " + base::quoted(name),

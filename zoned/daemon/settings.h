@@ -14,6 +14,8 @@ struct Settings {
                                // host's other work, in percent of one ordinary sibling's
   uint64_t host_reserve = 0;   // host-reserve: memory that zones leave to the host; 0: a sixteenth,
                                // at least 256M
+  // audit-keep: files of the audit log that are kept beside the last one; 0: all.
+  uint64_t audit_keep = 0;
   bool operator==(const Settings&) const = default;
 };
 

@@ -21,6 +21,8 @@ TEST_CASE("settings have defaults, ranges and errors with a place") {
   CHECK(must(parse_settings("", "f")) == Settings{});
   CHECK(must(parse_settings("host-shares = 250\n", "f")).host_shares == 250);
   CHECK(must(parse_settings("host-reserve = \"2G\"\n", "f")).host_reserve == 2ULL << 30);
+  CHECK(must(parse_settings("audit-keep = 7\n", "f")).audit_keep == 7);
+  CHECK_FALSE(parse_settings("audit-keep = -1\n", "f").ok());
   CHECK_FALSE(parse_settings("host-shares = 0\n", "f").ok());
   CHECK_FALSE(parse_settings("host-shares = \"1\"\n", "f").ok());
   CHECK_FALSE(parse_settings("host-reserve = 5\n", "f").ok());
