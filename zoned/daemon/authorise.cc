@@ -1,5 +1,7 @@
 #include "zoned/daemon/authorise.h"
 
+#include <unistd.h>
+
 #include "base/strings.h"
 
 namespace zoned {
@@ -68,6 +70,13 @@ base::Status authorise(const Caller& caller, std::string_view method, Verb verb,
   std::string_view reason = status ? std::string_view() : status.error().message;
   TRY(audit->record({caller, method, verb, name, status.ok(), zone, reason, given}));
   return status;
+}
+
+void record_own(AuditSink* audit, std::string_view act, const Zone& zone, AuditSink::Then then) {
+  const Caller self{0, getpid()};
+  base::Status recorded = audit->record({self, act, Verb::kManage, zone.name, true, &zone});
+  if (!recorded) return then(std::move(recorded));
+  audit->settle(act, std::move(then));
 }
 
 }  // namespace zoned

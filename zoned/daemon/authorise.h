@@ -64,6 +64,10 @@ base::Status authorise(const Caller& caller, std::string_view method, Verb verb,
                        std::string_view name, AuditSink* audit,
                        const nlohmann::json* given = nullptr);
 
+// What zoned does of its own accord, such as a restart by the zone's policy: recorded as root's, then
+// done by `then`, unless it gets an error.
+void record_own(AuditSink* audit, std::string_view act, const Zone& zone, AuditSink::Then then);
+
 // The same decision without a record: for filtering lists.
 bool may_see(const Caller& caller, const Zone& zone);
 

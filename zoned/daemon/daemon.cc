@@ -85,10 +85,11 @@ Status Daemon::build(const std::string& root) {
   TRY_AS(networks_, Networks::open(root_, registry_.get(), loop_.get(), &events_));
   TRY(read_settings());
   TRY(open_keepers(programs));
+  open_audit();
   guests_ = std::make_unique<Guests>(loop_.get(), registry_.get(), keepers_.get(), &events_);
   parts_ = {loop_.get(),     registry_.get(), cgroups_.get(), ids_.get(),
             keepers_.get(),  &children_,      &events_,       shares_.get(),
-            networks_.get(), guests_.get(),   &host_};
+            networks_.get(), guests_.get(),   &host_,         audit_.get()};
   runtime_ = std::make_unique<Runtime>(parts_);
   names_ =
       std::make_unique<NameService>(loop_.get(), registry_.get(), networks_.get(), keepers_.get(),
@@ -97,7 +98,6 @@ Status Daemon::build(const std::string& root) {
       {[this](const netns::Network& network, bool keep) { return names_->server(network, keep); },
        [this] { names_->refresh(); }});
   installer_ = std::make_unique<Installer>(parts_, programs);
-  open_audit();
   DaemonHooks hooks{[this](Callback done) { stop_all(std::move(done)); },
                     [this](const Callback& done) { upgrade(done); }};
   api_ = std::make_unique<Api>(parts_, runtime_.get(), installer_.get(), audit_.get(),
@@ -117,8 +117,13 @@ void Daemon::open_audit() {
 }
 
 void Daemon::boot_name_service(Zone* zone) {
-  runtime_->boot(zone, {}, [](const base::Result<Booted>& booted) {
-    if (!booted) base::log_error(booted.error().message);
+  record_own(audit_.get(), "NameService", *zone, [this, name = zone->name](const Status& recorded) {
+    if (!recorded) return base::log_error(recorded.error().message);
+    Zone* target = registry_->find(name);
+    if (target == nullptr || target->record) return;
+    runtime_->boot(target, {}, [](const base::Result<Booted>& booted) {
+      if (!booted) base::log_error(booted.error().message);
+    });
   });
 }
 

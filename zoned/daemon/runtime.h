@@ -22,6 +22,7 @@
 #include "zoned/core/keeper_protocol.h"
 #include "zoned/core/mounts.h"
 #include "zoned/core/planner.h"
+#include "zoned/daemon/authorise.h"
 #include "zoned/daemon/events.h"
 #include "zoned/daemon/guests.h"
 #include "zoned/daemon/keepers.h"
@@ -44,6 +45,7 @@ struct Parts {
   Networks* networks = nullptr;
   Guests* guests = nullptr;
   const core::HostFacts* host = nullptr;
+  AuditSink* audit = nullptr;
 };
 
 inline bool is_vm(const Zone& zone) { return zone.spec.brand == core::Brand::kVm; }

@@ -236,15 +236,21 @@ void Runtime::restart_later(Zone* zone) {
 void Runtime::restart(const std::string& name) {
   Zone* zone = parts_.registry->find(name);
   if (zone == nullptr || stopping_) return;
-  boot(zone, {}, [this, name](base::Result<Booted> booted) {
-    if (booted) return;
-    base::log_warning("restart: " + booted.error().message);
-    parts_.events->emit(name, "restart-failed", booted.error().message);
+  auto booted = [this, name](const base::Result<Booted>& result) {
+    if (result) return;
+    base::log_warning("restart: " + result.error().message);
+    parts_.events->emit(name, "restart-failed", result.error().message);
     // Refused before there was anything to clean up: nobody else tries again.
     Zone* target = parts_.registry->find(name);
     if (target != nullptr && !target->record && target->restart_timer == 0 &&
         target->state == State::kInstalled && target->spec.restart != core::Restart::kNo)
       restart_later(target);
+  };
+  record_own(parts_.audit, "Restart", *zone, [this, name, booted](base::Status recorded) {
+    if (!recorded) return booted(std::move(recorded).error());
+    Zone* target = parts_.registry->find(name);
+    if (target == nullptr || target->record || stopping_) return;
+    boot(target, {}, booted);
   });
 }
 
