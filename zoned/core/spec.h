@@ -111,6 +111,7 @@ struct ZoneSpec {
   uint64_t stop_timeout_ms = 10000;        // stop-timeout = "10s", 0..1h
   bool read_only_root = false;             // read-only-root
   bool nesting = false;                    // nesting: may make user namespaces
+  std::string display;                     // display: a socket in the zone that speaks RFB (VNC)
   bool landlock = false;                   // landlock: a second wall around an app zone
   uint64_t log_size = 1 << 20;             // log-size, bytes kept per file, 4K..1G; two files
 

@@ -58,6 +58,10 @@ base::Status check_inner_path(std::string_view text) {
   return check_path(text);
 }
 
+base::Status check_display(std::string_view text) {
+  return text.empty() ? base::Status() : check_inner_path(text);
+}
+
 base::Status check_line(std::string_view text) {
   if (has_control(text)) return invalid(text, "holds a control character");
   return {};

@@ -14,6 +14,8 @@ base::Status check_path(std::string_view text);
 base::Status check_inner_path(std::string_view text);
 // No control characters.
 base::Status check_line(std::string_view text);
+// As check_inner_path, or empty.
+base::Status check_display(std::string_view text);
 // Letters, digits, '-' and '.', at most 64 bytes (hostname(7)); or empty.
 base::Status check_hostname(std::string_view text);
 // A user name (useradd(8)) or a number 0..65535; or empty.

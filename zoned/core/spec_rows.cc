@@ -122,6 +122,8 @@ constexpr Key<ZoneSpec> kZoneKeys[] = {
         native(boolean("nesting", kBoot, "The zone may make user namespaces of its own."))),
     field<&ZoneSpec::landlock>(native(
         boolean("landlock", kBoot, "A second wall around an app zone: the kernel's Landlock."))),
+    field<&ZoneSpec::display>(native(text("display", kMaxPathBytes, check_display, kLive,
+                                          "Where the zone's VNC server listens, a unix socket."))),
     field<&ZoneSpec::log_size>(number("log-size", KeyType::kSize, 4 * kK, 1024 * kM, kBoot,
                                       "Bytes kept in each of the two log files.")),
     field<&ZoneSpec::cpu_shares>(number("cpu-shares", KeyType::kInteger, 1, 65535, kLive,

@@ -85,6 +85,7 @@ class Api {
   void screenshot(Request request);
   void keys(Request request);
   void display(Request request);
+  void native_display(const Request& request);
   void insert(Request request);
   void eject(Request request);
   void pause(Request request);

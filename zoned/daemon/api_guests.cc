@@ -3,8 +3,10 @@
 
 #include "base/strings.h"
 #include "base/unix_socket.h"
+#include "labels/encodings.h"
 #include "zoned/daemon/api.h"
 #include "zoned/daemon/client_fds.h"
+#include "zoned/daemon/zone_root.h"
 
 namespace zoned {
 
@@ -68,6 +70,14 @@ Result<std::vector<vmzone::KeyChord>> chords_of(const json& parameters) {
   return chords;
 }
 
+// The label is the zone's, as the daemon knows it; neither guest nor VNC server is asked.
+json display_members(const Zone& zone) {
+  const labels::Encodings& encodings = labels::Encodings::built_in();
+  return {{"socket", 0},
+          {"label", encodings.name_of(zone.label)},
+          {"colour", encodings.colour_of(zone.label)}};
+}
+
 }  // namespace
 
 Result<vmzone::Qmp*> Api::guest_of(const Zone& zone) const {
@@ -111,14 +121,17 @@ void Api::keys(Request request) {
 }
 
 void Api::display(Request request) {
-  GuestAnswer answer(request.call.answer, request.zone->name);
-  auto guest = guest_of(*request.zone);
+  const Zone& zone = *request.zone;
+  if (!is_vm(zone)) return native_display(request);
+  GuestAnswer answer(request.call.answer, zone.name);
+  auto guest = guest_of(zone);
   if (!guest) return answer.fail(guest.error());
-  auto added = [answer](const std::shared_ptr<UniqueFd>& client, Status status) {
+  auto added = [answer, members = display_members(zone)](const std::shared_ptr<UniqueFd>& client,
+                                                         Status status) {
     if (!status) return answer.fail(std::move(status).error());
     std::vector<UniqueFd> fds;
     fds.push_back(std::move(*client));
-    answer.reply({{"socket", 0}}, std::move(fds));
+    answer.reply(members, std::move(fds));
   };
   vmzone::check_screen(*guest, [answer, added, qmp = *guest](Status status) {
     if (!status) return answer.fail(std::move(status).error());
@@ -128,6 +141,26 @@ void Api::display(Request request) {
     vmzone::add_vnc_client(qmp, std::move(pair->second),
                            [added, client](Status done) { added(client, std::move(done)); });
   });
+}
+
+void Api::native_display(const Request& request) {
+  const Zone& zone = *request.zone;
+  GuestAnswer answer(request.call.answer, zone.name);
+  if (zone.spec.display.empty())
+    return answer.fail(
+        make_error(Code::kUnsupported, "it has no display",
+                   "run a VNC server in it that listens on a unix socket, and name that: "
+                   "zone set " +
+                       zone.name + " display=/run/vnc.sock"));
+  if (zone.state != State::kRunning || !zone.record || zone.record->pid == 0)
+    return answer.fail(make_error(Code::kState,
+                                  "it is " + std::string(state_name(zone.state)) + ", not running",
+                                  zone.state == State::kInstalled ? "boot it first" : ""));
+  auto socket = connect_in_zone(*zone.record, zone.spec.display);
+  if (!socket) return answer.fail(std::move(socket).error().context("its display"));
+  std::vector<UniqueFd> fds;
+  fds.push_back(*std::move(socket));
+  answer.reply(display_members(zone), std::move(fds));
 }
 
 void Api::insert(Request request) {

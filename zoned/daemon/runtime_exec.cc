@@ -10,6 +10,7 @@
 #include "zoned/core/plan_json.h"
 #include "zoned/core/root_tree.h"
 #include "zoned/daemon/runtime.h"
+#include "zoned/daemon/zone_root.h"
 
 namespace zoned {
 
@@ -22,16 +23,6 @@ using base::UniqueFd;
 namespace {
 
 std::string subject(const Zone& zone) { return "zone " + base::quoted(zone.name); }
-
-// The zone's root as its first process sees it. The number can't have been used again unseen: the
-// start time is compared after the folder was opened.
-Result<UniqueFd> root_of(const RuntimeRecord& record) {
-  TRY_AS(UniqueFd root, base::open_at(AT_FDCWD, "/proc/" + std::to_string(record.pid) + "/root",
-                                      O_PATH | O_DIRECTORY));
-  TRY_AS(uint64_t start, base::start_time_of(record.pid));
-  if (start != record.start_time) return make_error(Code::kState, "its first process has ended");
-  return root;
-}
 
 // Field 7 of the zone's passwd(5) for the user; /bin/sh when there is none.
 std::string login_shell(int root, const core::TreeFacts& facts, const std::string& user) {
@@ -63,7 +54,7 @@ std::string path_of(const std::vector<std::string>& env) {
 
 Result<core::EnterPlan> plan_for(const core::ZonePlan& zone, const RuntimeRecord& record,
                                  const ExecRequest& request) {
-  TRY_AS(UniqueFd root, root_of(record));
+  TRY_AS(UniqueFd root, zone_root(record));
   core::TreeQuestion question;
   question.user = request.user;
   question.path = path_of(request.env);

@@ -55,6 +55,7 @@ stop-timeout = "1.5m"
 read-only-root = true
 nesting = true
 landlock = true
+display = "/run/vnc.sock"
 log-size = "64K"
 cpu-shares = 20
 [env]
@@ -116,6 +117,7 @@ TEST_CASE("every key reaches its field") {
   CHECK(spec.read_only_root);
   CHECK(spec.nesting);
   CHECK(spec.landlock);
+  CHECK(spec.display == "/run/vnc.sock");
   CHECK(spec.log_size == 65536);
   CHECK(spec.cpu_shares == 20);
   CHECK(spec.capped_cpus == 1.5);
@@ -214,9 +216,9 @@ TEST_CASE("a key of the other brand is refused, even with its default") {
                   "web.toml:2:1: key 'disk.0.path': zones of brand native do not take it");
   for (const char* line :
        {"command = [\"/bin/true\"]", "user = \"root\"", "workdir = \"/\"", "hostname = \"web\"",
-        "nesting = false", "landlock = false", "read-only-root = true", "env.A = \"b\"",
-        "limits.open-files = 100", "capped-memory.locked = \"1M\"",
-        "fs = [{dir = \"/a\", special = \"/b\"}]"}) {
+        "nesting = false", "landlock = false", "display = \"/run/vnc.sock\"",
+        "read-only-root = true", "env.A = \"b\"", "limits.open-files = 100",
+        "capped-memory.locked = \"1M\"", "fs = [{dir = \"/a\", special = \"/b\"}]"}) {
     INFO(line);
     CHECK(parse_zone("web", line, "web.toml").ok());
     auto spec = parse_zone("web", std::string(line) + "\nbrand = \"vm\"\n", "web.toml");

@@ -119,7 +119,7 @@ class RandomSpec {
     if (name == "vm.kernel-command-line") return "root=/dev/vda, a=\"b\" " + number;
     if (name == "disk.N.path") return (chance(50) ? "/a b/" : "") + ("disk " + number);
     if (name == "label") return "SECRET \"A\" '#' \xc3\xa4 " + number;
-    if (name == "workdir" || name == "fs.N.dir" || name == "fs.N.special")
+    if (name == "display" || name == "workdir" || name == "fs.N.dir" || name == "fs.N.special")
       return "/a b/" + std::string(chance(50) ? "#" : "\\'\"") + "/" + number;
     if (name == "dedicated-cpu.ncpus") return "0-" + number + ",70";
     if (name == "hostname") return "host-" + number + ".example";
