@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/unique_fd.h"
 #include "cli/arguments.h"
 #include "cli/context.h"
 
@@ -26,9 +27,17 @@ base::Result<int> login(const Context& context, const Arguments& arguments);
 // console.cc, logs.cc
 base::Result<int> console(const Context& context, const Arguments& arguments);
 base::Result<int> logs(const Context& context, const Arguments& arguments);
-// guests.cc, vnc.cc
+// What a zone shows: a stream socket that speaks RFB (VNC), and what zoned says about the zone.
+struct Display {
+  base::UniqueFd socket;
+  std::string label;   // canonical name
+  std::string colour;  // "#rrggbb"
+};
+base::Result<Display> open_display(const Context& context, const std::string& zone);  // view.cc
+// guests.cc, vnc.cc, view.cc
 base::Result<int> screenshot(const Context& context, const Arguments& arguments);
 base::Result<int> key(const Context& context, const Arguments& arguments);
+base::Result<int> view(const Context& context, const Arguments& arguments);
 base::Result<int> vnc(const Context& context, const Arguments& arguments);
 base::Result<int> insert(const Context& context, const Arguments& arguments);
 base::Result<int> eject(const Context& context, const Arguments& arguments);

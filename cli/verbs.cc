@@ -150,6 +150,7 @@ constexpr Verb kVerbs[] = {
      "Guests",
      {kKey, 1, UINT_MAX},
      key},
+    {"view", "NAME", "the display in a window that shows its label", "Guests", named(), view},
     {"vnc", "NAME [--socket PATH]", "give VNC viewers a socket, until interrupted", "Guests",
      named(kVnc), vnc},
     {"insert",

@@ -62,14 +62,6 @@ class Place {
   base::UniqueFd listener_;
 };
 
-base::Result<base::UniqueFd> open_display(const Context& context, const std::string& name) {
-  TRY_AS(api::Client client, context.connect());
-  TRY_AS(api::Reply reply, client.call("Display", {{"name", name}}));
-  if (int_of(reply.parameters, "socket", -1) != 0 || reply.fds.size() != 1)
-    return make_error(Code::kInternal, "zoned sent no display");
-  return std::move(reply.fds[0]);
-}
-
 // Bytes on their way from one socket to another.
 class Flow {
  public:
@@ -159,7 +151,7 @@ class Viewers {
     if (!peer || (peer->uid != geteuid() && peer->uid != 0)) return;
     auto display = open_display(context_, zone_);
     if (!display) return print_error(context_, display.error());
-    bridges_.push_back(std::make_unique<Bridge>(std::move(viewer), *std::move(display)));
+    bridges_.push_back(std::make_unique<Bridge>(std::move(viewer), std::move(display->socket)));
   }
 
   const Context& context_;

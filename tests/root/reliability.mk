@@ -15,6 +15,9 @@ $(BUILD)/root/vm: | $(trial_needs)
 $(eval $(call root_test,guests,vmguest api,-lpng))
 $(BUILD)/root/guests: | $(trial_needs)
 
+$(eval $(call root_test,view,vmguest view labels api,-lpng -lseccomp))
+$(BUILD)/root/view: | $(trial_needs) $(BUILD)/zone-view $(BUILD)/victims/painter
+
 $(BUILD)/victims/forkbomb: $(BUILD)/obj/tests/victims/forkbomb.o
 	@mkdir -p $(@D)
 	@echo "  LINK $@"

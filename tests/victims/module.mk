@@ -17,6 +17,11 @@ $(BUILD)/victims/meeter: $(BUILD)/obj/tests/victims/meeter.o
 	@echo "  LINK $@"
 	@$(CXX) $(LDFLAGS) -o $@ $^ $(STATIC)
 all_objs += $(BUILD)/obj/tests/victims/meeter.o
+$(BUILD)/victims/painter: $(BUILD)/obj/tests/victims/painter.o
+	@mkdir -p $(@D)
+	@echo "  LINK $@"
+	@$(CXX) $(LDFLAGS) -o $@ $^ $(STATIC)
+all_objs += $(BUILD)/obj/tests/victims/painter.o
 all_objs += $(evilvmm_objs) $(BUILD)/obj/tests/victims/attacker.o $(BUILD)/obj/tests/victims/stalker.o
 
 # Cells of VMMs with a victim in QEMU's place.

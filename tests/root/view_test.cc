@@ -1,0 +1,229 @@
+// zone view: what is on the user's screen, whatever the zone does. build/view-*.png are the
+// pictures.
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+
+#include "base/files.h"
+#include "base/unix_socket.h"
+#include "cli/view/geometry.h"
+#include "labels/encodings.h"
+#include "tests/harness/screen.h"
+#include "tests/harness/shell.h"
+#include "tests/root/view/desktop.h"
+#include "tests/root/vmguest/guest.h"
+
+namespace {
+
+using desktop::Desktop;
+using desktop::Picture;
+using desktop::View;
+using harness::Sandbox;
+
+constexpr uint32_t kGreen = 0x00ff00;
+constexpr uint32_t kStripe = view::kStripeHeight;
+constexpr uint32_t kEdge = view::kBorder;
+constexpr uint32_t kInnerWidth = view::kWindowWidth - 2 * view::kBorder;
+constexpr uint32_t kInnerHeight = view::kWindowHeight - view::kStripeHeight - view::kBorder;
+
+uint32_t colour_of(const std::string& label) {
+  const labels::Encodings& encodings = labels::Encodings::built_in();
+  auto parsed = encodings.parse_label(label);
+  REQUIRE(parsed.ok());
+  return static_cast<uint32_t>(std::stoul(encodings.colour_of(*parsed).substr(1), nullptr, 16));
+}
+uint32_t ink_on(uint32_t colour) {
+  view::Colour text =
+      view::text_colour_on({static_cast<uint8_t>(colour >> 16), static_cast<uint8_t>(colour >> 8),
+                            static_cast<uint8_t>(colour)});
+  return text.red == 0 ? 0 : 0xffffff;
+}
+
+// Without a window manager the window is the screen's upper left corner.
+Picture stripe_of(const Picture& screen) { return screen.part(0, 0, view::kWindowWidth, kStripe); }
+Picture inner_of(const Picture& screen) {
+  return screen.part(kEdge, kStripe, kInnerWidth, kInnerHeight);
+}
+
+// The whole frame is there, in the label's colour, with a text on it, and nothing of the zone's.
+bool frame_is_whole(const Picture& screen, uint32_t colour) {
+  Picture stripe = stripe_of(screen);
+  size_t pixels = size_t{stripe.width} * stripe.height;
+  size_t ink = stripe.count(ink_on(colour));
+  bool edges = true;
+  for (uint32_t y = 0; y < view::kWindowHeight; ++y)
+    for (uint32_t x : {0U, kEdge - 1, view::kWindowWidth - 1U, view::kWindowWidth - kEdge})
+      edges = edges && screen.at(x, y) == colour;
+  for (uint32_t x = 0; x < view::kWindowWidth; ++x)
+    for (uint32_t y : {0U, view::kWindowHeight - 1U, view::kWindowHeight - kEdge})
+      edges = edges && screen.at(x, y) == colour;
+  return edges && stripe.count(colour) > pixels * 9 / 10 && ink > 100 && stripe.count(kGreen) == 0;
+}
+
+void keep(const Picture& picture, const std::string& name) {
+  auto folder = base::make_dirs(AT_FDCWD, "build", 0755);
+  REQUIRE(folder.ok());
+  REQUIRE(base::replace_file(folder->get(), name, picture.png(), base::Durability::kRuntime, 0644)
+              .ok());
+}
+
+void boot_painter(Sandbox& box, const std::string& name, const std::string& mode,
+                  const std::string& label) {
+  std::string tree = box.busybox_tree(name + "-tree");
+  harness::shell_ok(box, "cp " + box.program("victims/painter") + " " + tree + "/bin/painter");
+  box.zone_ok({"create", name, "--from", "dir:" + tree, "--set", "label=" + label, "--set",
+               "display=/run/vnc.sock", "--set",
+               "command=[\"/bin/painter\",\"/run/vnc.sock\",\"" + mode + "\"]", "--boot"});
+  REQUIRE(harness::eventually([&] {
+    return box.zone({"exec", name, "--", "test", "-S", "/run/vnc.sock"}).status == 0;
+  }));
+}
+
+// The stripe around a server that calls itself `name` and shows one large pixel.
+Picture stripe_around(const Desktop& desktop, const Sandbox& box, const std::string& label,
+                      const std::string& name, char red) {
+  constexpr const char* kColour = "#a00000";
+  auto server = base::socket_pair(SOCK_STREAM);
+  REQUIRE(server.ok());
+  View window(desktop, box, "web", label, kColour, server->second.get());
+  std::string bytes = "RFB 003.008\n" + std::string("\1\1\0\0\0\0\0\1\0\1", 10) +
+                      std::string(19, '\0') + static_cast<char>(name.size()) + name +
+                      std::string("\0\0\0\1\0\0\0\0\0\1\0\1\0\0\0\0\0\0", 18) + red + '\0';
+  REQUIRE(base::send_message(server->first.get(), bytes).ok());
+  uint32_t pixel = uint32_t{static_cast<unsigned char>(red)} << 16;
+  Picture screen;
+  auto shown = [&] {
+    screen = desktop.picture();
+    return inner_of(screen).count(pixel) == 1;
+  };
+  bool drawn = harness::eventually(shown, Sandbox::kTimeout);
+  INFO(window.errors());
+  REQUIRE(drawn);
+  CHECK(frame_is_whole(screen, 0xa00000));
+  CHECK_THAT(desktop.windows(), Catch::Contains("\"[" + label + "] web\""));
+  return stripe_of(screen);
+}
+
+}  // namespace
+
+TEST_CASE("the stripe says what zoned says, and nothing that the zone does changes a pixel of it") {
+  Sandbox box;
+  Desktop desktop(box.root());
+  Picture secret = stripe_around(desktop, box, "SECRET ENG", "guest", '\x40');
+  CHECK(stripe_around(desktop, box, "SECRET ENG", "[PUBLIC] harmless", '\x7f').rgb == secret.rgb);
+  CHECK(stripe_around(desktop, box, "SECRET HR", "guest", '\x20').rgb != secret.rgb);
+}
+
+TEST_CASE("a native zone's display is framed in its label, and can't draw over that") {
+  Sandbox box;
+  Desktop desktop(box.root());
+  boot_painter(box, "web", "paint", "PUBLIC");
+  View window(desktop, box, "web");
+  uint32_t colour = colour_of("PUBLIC");
+  Picture screen;
+  bool green = harness::eventually(
+      [&] {
+        screen = desktop.picture();
+        return inner_of(screen).count(kGreen) > kInnerWidth * kInnerHeight * 9 / 10;
+      },
+      Sandbox::kTimeout);
+  keep(screen, "view-native.png");
+  INFO(window.errors());
+  REQUIRE(green);  // the zone's picture is there, all over what is its own
+  CHECK(frame_is_whole(screen, colour));
+  CHECK(screen.count(kGreen) == inner_of(screen).count(kGreen));
+  // Its own name and cut text are nowhere.
+  std::string windows = desktop.windows();
+  CHECK_THAT(windows, Catch::Contains("\"[PUBLIC] web\""));
+  CHECK_THAT(windows, !Catch::Contains("harmless"));
+}
+
+TEST_CASE(
+    "a display that breaks the protocol, floods or ends takes the window along or stays in it") {
+  Sandbox box;
+  Desktop desktop(box.root());
+  boot_painter(box, "outside", "outside", "PUBLIC");
+  {
+    View window(desktop, box, "outside");
+    CHECK(window.wait() == 1);
+    CHECK_THAT(window.errors(), Catch::Contains("it draws outside of its screen"));
+  }
+  boot_painter(box, "flood", "flood", "PUBLIC");
+  View window(desktop, box, "flood");
+  bool drawn = harness::eventually([&] { return inner_of(desktop.picture()).count(kGreen) > 1000; },
+                                   Sandbox::kTimeout);
+  INFO(window.errors());
+  CHECK(drawn);
+  CHECK(frame_is_whole(desktop.picture(), colour_of("PUBLIC")));
+  box.zone_ok({"halt", "flood"});
+  CHECK(window.wait() == 1);
+  CHECK_THAT(window.errors(), Catch::Contains("its display has ended"));
+}
+
+TEST_CASE("no display is connected to but a socket of the zone's own that answers") {
+  Sandbox box;
+  boot_painter(box, "web", "full", "PUBLIC");
+  auto refused = [&](const std::string& setting) {
+    box.zone_ok({"set", "web", "display=" + setting});
+    return box.zone({"vnc", "web", "--socket", box.root() + "/vnc"}).err;
+  };
+  harness::shell_ok(box,
+                    "mkdir -m 777 $R/shared && python3 -c 'import socket,sys; "
+                    "s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1])' $R/shared/host");
+  CHECK_THAT(refused("/bin/sh"), Catch::Contains("is not a socket of the zone's own"));
+  CHECK_THAT(refused("/nowhere"), Catch::Contains("No such file"));
+  // A link leads nowhere but into the zone.
+  box.zone_ok({"exec", "web", "--", "ln", "-s", box.root() + "/shared/host", "/run/link"});
+  CHECK_THAT(refused("/run/link"), Catch::Contains("No such file"));
+  box.zone_ok({"exec", "web", "--", "ln", "-s", "/proc/1/root/run/vnc.sock", "/run/magic"});
+  CHECK_THAT(refused("/run/magic"), Catch::Contains("Too many levels"));
+  // The first fills the queue of a server that never accepts; zoned answers all the same.
+  harness::shell_ok(
+      box,
+      "$Z set web display=/run/vnc.sock; for i in 1 2 3; do timeout -s INT 5 $Z vnc web "
+      "--socket $R/v$i >$R/out$i 2>$R/err$i & done; wait");
+  CHECK_THAT(harness::read_text(box.root() + "/err1") + harness::read_text(box.root() + "/err2") +
+                 harness::read_text(box.root() + "/err3"),
+             Catch::Contains("takes no connection now"));
+  CHECK(harness::state_of(box, "web") == "running");
+  CHECK_THAT(refused(""), Catch::Contains("it has no display"));
+}
+
+TEST_CASE("a guest's screen is framed in its label") {
+  Sandbox box;
+  Desktop desktop(box.root());
+  vm_test::boot_grub(box, "old");
+  vm_test::wait_for_screen(box, "old", "GNU GRUB");
+  View window(desktop, box, "old");
+  auto font = harness::ScreenFont::load();
+  REQUIRE(font.ok());
+  Picture screen;
+  auto shows_grub = [&] {
+    screen = desktop.picture();
+    // In the middle: either of the sizes that GRUB's text comes in.
+    for (auto [width, height] : {std::pair(720U, 400U), std::pair(640U, 480U)}) {
+      Picture guest = inner_of(screen).part((kInnerWidth - width) / 2, (kInnerHeight - height) / 2,
+                                            width, height);
+      auto read = harness::read_screen(*font, guest.png());
+      if (read && read->contains("GNU GRUB")) return true;
+    }
+    return false;
+  };
+  bool shown = harness::eventually(shows_grub, Sandbox::kTimeout);
+  keep(screen, "view-vm.png");
+  INFO(window.errors());
+  CHECK(shown);
+  CHECK(frame_is_whole(screen, colour_of("PUBLIC")));
+  CHECK_THAT(desktop.windows(), Catch::Contains("\"[PUBLIC] old\""));
+}
+
+TEST_CASE("without a graphical session, zone view says so and what else there is") {
+  Sandbox box;
+  harness::check_refused(harness::shell(box, "env -u DISPLAY -u WAYLAND_DISPLAY $Z view web"),
+                         {"no graphical session", "zone vnc web"});
+  harness::check_refused(harness::shell(box, "DISPLAY=:1 $Z view web"),
+                         {"zone 'web': no such zone"});
+}
