@@ -7,7 +7,7 @@ programs += $(BUILD)/zone
 view_srcs := $(filter-out cli/view/main%.cc cli/view/frame.cc,$(wildcard cli/view/*.cc))
 $(eval $(call library,view,$(view_srcs)))
 $(eval $(call library,viewframe,cli/view/frame.cc))
-gtk_cflags := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags gtk+-3.0 2>/dev/null))
+gtk_cflags := $(patsubst -I%,-isystem%,$(shell pkg-config --cflags gtk+-3.0 2>/dev/null))
 $(BUILD)/obj/cli/view/frame.o: CXXFLAGS_EXTRA += $(gtk_cflags)
 gtk_libs := $(shell pkg-config --libs gtk+-3.0 2>/dev/null)
 $(eval $(call program,zone-view,cli/view/main_view.cc,viewframe view base,$(gtk_libs) -lseccomp))

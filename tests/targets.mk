@@ -27,7 +27,7 @@ lab: deps
 
 .PHONY: lab
 
-lint: export LINT_CXXFLAGS := $(CXXFLAGS)
+lint: export LINT_CXXFLAGS = $(CXXFLAGS) $(gtk_cflags)
 lint:
 	@contrib/deps.sh build test lint
 	@tests/lint/lint.py $(STEPS)

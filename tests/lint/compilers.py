@@ -12,7 +12,7 @@ FLAGS = shlex.split(os.environ.get("LINT_CXXFLAGS", "-std=c++20 -I. -D_GNU_SOURC
 
 
 def _keep(flag):
-    return flag.startswith(("-std", "-I", "-D", "-U")) and not flag.startswith("-D_FORTIFY_SOURCE")
+    return flag.startswith(("-std", "-I", "-isystem", "-D", "-U")) and not flag.startswith("-D_FORTIFY_SOURCE")
 
 
 # clang-tidy reads what any compiler reads; g++'s own warnings and hardening mean nothing to it.
