@@ -82,17 +82,19 @@ void boot_painter(Sandbox& box, const std::string& name, const std::string& mode
   }));
 }
 
-// The stripe around a server that calls itself `name` and shows one large pixel.
+// A server that calls itself `name` and shows one pixel.
+std::string one_pixel(const std::string& name, char red) {
+  return "RFB 003.008\n" + std::string("\1\1\0\0\0\0\0\1\0\1", 10) + std::string(19, '\0') +
+         static_cast<char>(name.size()) + name +
+         std::string("\0\0\0\1\0\0\0\0\0\1\0\1\0\0\0\0\0\0", 18) + red + '\0';
+}
+
 Picture stripe_around(const Desktop& desktop, const Sandbox& box, const std::string& label,
                       const std::string& name, char red) {
-  constexpr const char* kColour = "#a00000";
   auto server = base::socket_pair(SOCK_STREAM);
   REQUIRE(server.ok());
-  View window(desktop, box, "web", label, kColour, server->second.get());
-  std::string bytes = "RFB 003.008\n" + std::string("\1\1\0\0\0\0\0\1\0\1", 10) +
-                      std::string(19, '\0') + static_cast<char>(name.size()) + name +
-                      std::string("\0\0\0\1\0\0\0\0\0\1\0\1\0\0\0\0\0\0", 18) + red + '\0';
-  REQUIRE(base::send_message(server->first.get(), bytes).ok());
+  View window(desktop, box, "web", label, "#a00000", server->second.get());
+  REQUIRE(base::send_message(server->first.get(), one_pixel(name, red)).ok());
   uint32_t pixel = uint32_t{static_cast<unsigned char>(red)} << 16;
   Picture screen;
   auto shown = [&] {
@@ -115,6 +117,39 @@ TEST_CASE("the stripe says what zoned says, and nothing that the zone does chang
   Picture secret = stripe_around(desktop, box, "SECRET ENG", "guest", '\x40');
   CHECK(stripe_around(desktop, box, "SECRET ENG", "[PUBLIC] harmless", '\x7f').rgb == secret.rgb);
   CHECK(stripe_around(desktop, box, "SECRET HR", "guest", '\x20').rgb != secret.rgb);
+}
+
+TEST_CASE("keys and clicks on the picture go to the zone; nothing else does") {
+  Sandbox box;
+  Desktop desktop(box.root());
+  auto server = base::socket_pair(SOCK_STREAM);
+  REQUIRE(server.ok());
+  View window(desktop, box, "web", "PUBLIC", "#a00000", server->second.get());
+  server->second.reset();
+  int zone = server->first.get();
+  REQUIRE(base::send_message(zone, one_pixel("guest", '\x40')).ok());
+  REQUIRE(harness::eventually([&] { return inner_of(desktop.picture()).count(0x400000) == 1; }));
+  std::string got;
+  auto sent = [&](const std::string& wanted) {
+    char buffer[256];
+    for (ssize_t n = 0; (n = recv(zone, buffer, sizeof buffer, MSG_DONTWAIT)) > 0;)
+      got.append(buffer, static_cast<size_t>(n));
+    return got.find(wanted) != std::string::npos;
+  };
+  const std::string press("\5\1\0\0\0\0", 6);
+  const std::string key("\4\1\0\0\0\0\0a\4\0\0\0\0\0\0a", 16);
+  desktop.type({"mousemove", "300", "10", "click", "1"});
+  desktop.type({"mousemove", "300", "300", "key", "a"});
+  CHECK(harness::eventually([&] { return sent(key); }));
+  CHECK_FALSE(sent(press));
+  desktop.type({"click", "1"});
+  CHECK(harness::eventually([&] { return sent(press); }));
+  // Hello, choices, pixel format and encodings; then requests, keys and pointers, and nothing else.
+  constexpr size_t kHello = 12 + 2 + 20 + 12;
+  size_t at = kHello;
+  for (; at < got.size(); at += got[at] == 3 ? 10 : got[at] == 4 ? 8 : 6)
+    REQUIRE((got[at] >= 3 && got[at] <= 5));
+  CHECK(at == got.size());
 }
 
 TEST_CASE("a native zone's display is framed in its label, and can't draw over that") {

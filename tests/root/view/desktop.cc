@@ -53,7 +53,7 @@ Picture Picture::part(uint32_t x, uint32_t y, uint32_t part_width, uint32_t part
   Picture out{part_width, part_height, {}};
   for (uint32_t row = 0; row < part_height; ++row) {
     auto from = rgb.begin() + static_cast<ptrdiff_t>((size_t{y + row} * width + x) * 3);
-    out.rgb.insert(out.rgb.end(), from, from + static_cast<ptrdiff_t>(part_width * 3));
+    out.rgb.insert(out.rgb.end(), from, from + ptrdiff_t{part_width} * 3);
   }
   return out;
 }
@@ -134,6 +134,15 @@ std::string Desktop::windows() const {
   auto output = base::run_program({"xwininfo", "-display", display_, "-root", "-tree"});
   REQUIRE(output.ok());
   return output->out;
+}
+
+void Desktop::type(const std::vector<std::string>& commands) const {
+  std::vector<std::string> argv = {"env", "DISPLAY=" + display_, "xdotool"};
+  argv.insert(argv.end(), commands.begin(), commands.end());
+  auto output = base::run_program(argv);
+  REQUIRE(output.ok());
+  INFO(output->err);
+  REQUIRE(output->status == 0);
 }
 
 View::View(const Desktop& desktop, const harness::Sandbox& box, const std::string& zone)

@@ -32,6 +32,8 @@ class Desktop {
   Desktop& operator=(const Desktop&) = delete;
 
   Picture picture() const;
+  // xdotool(1), what the user does with mouse and keyboard.
+  void type(const std::vector<std::string>& commands) const;
   // "0x400003 "title": ..." lines of xwininfo.
   std::string windows() const;
   // Of this display, for what is started on it.
