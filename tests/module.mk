@@ -12,7 +12,7 @@ endef
 
 $(eval $(call unit_test,base,base))
 $(eval $(call unit_test,core,core netns resource labels base,-lseccomp -lnl-3))
-$(eval $(call unit_test,spec,core netns base))
+$(eval $(call unit_test,spec,core netns labels api base))
 $(eval $(call unit_test,install,core netns resource labels base,-lseccomp -larchive -lnl-3))
 $(eval $(call unit_test,api,api base,-lnettle))
 $(eval $(call unit_test,cli,cli api labels base,-lutil -lnettle))

@@ -15,6 +15,7 @@
 #include "base/event_loop.h"
 #include "base/strings.h"
 #include "base/unix_socket.h"
+#include "tests/harness/parse_here.h"
 #include "zoned/api/idl.h"
 #include "zoned/api/message.h"
 #include "zoned/api/server.h"
@@ -67,7 +68,8 @@ void serve(std::string_view stream, const api::Interface& interface) {
     if (call.more) call.answer.next({{"n", 1}});
     call.answer.reply({{"n", 2}});
   };
-  auto server = api::Server::create(loop->get(), std::move(idle->first), handler, {});
+  auto server =
+      api::Server::create(loop->get(), std::move(idle->first), harness::parse_here, handler, {});
   require(server.ok() && (*server)->adopt(std::move(pair->first)).ok(), "no server", "");
   send(pair->second.get(), stream.data(), stream.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
   shutdown(pair->second.get(), SHUT_WR);

@@ -31,6 +31,9 @@ class Sandbox {
   // BUILD/NAME, such as "zoned".
   std::string program(const std::string& name) const { return build_ + "/" + name; }
 
+  // Takes the programs of this folder from now on, which holds all of them.
+  void use_programs(const std::string& folder) { build_ = folder; }
+
   // Starts zoned in the background; returns once its socket answers. Its log is ROOT/zoned.log.
   void start();
   // kill -9 of zoned; returns once it is gone. Zones and keepers stay.

@@ -1,5 +1,5 @@
 # Root tests that drive zoned through the `zone` command.
-zone_programs := $(addprefix $(BUILD)/,zoned zone zone-keeper zone-init zone-unpack zone-import)
+zone_programs := $(addprefix $(BUILD)/,zoned zone zone-keeper zone-init zone-unpack zone-import zone-parse)
 
 $(eval $(call root_test,zones,))
 $(BUILD)/root/zones: | $(zone_programs)
@@ -11,6 +11,8 @@ $(eval $(call root_test,solaris,))
 $(BUILD)/root/solaris: | $(zone_programs)
 $(eval $(call root_test,networks,))
 $(BUILD)/root/networks: | $(zone_programs)
+$(eval $(call root_test,parser,api))
+$(BUILD)/root/parser: | $(zone_programs) $(BUILD)/victims/evilparse
 $(eval $(call root_test,qmp,vmzone,-lpng))
 $(eval $(call root_test,vm_install,))
 $(BUILD)/root/vm_install: | $(zone_programs)

@@ -7,6 +7,8 @@ $(BUILD)/victims/stalker: $(BUILD)/obj/tests/victims/stalker.o
 	@mkdir -p $(@D)
 	@echo "  LINK $@"
 	@$(CXX) $(LDFLAGS) -o $@ $^ $(STATIC)
+# In zone-parse's place.
+$(eval $(call program,victims/evilparse,tests/victims/evilparse.cc,core netns resource labels api base,$(STATIC) $(quiet_link) -lseccomp -lnl-3))
 evilvmm_objs := $(patsubst %.cc,$(BUILD)/obj/%.o,$(wildcard tests/victims/evilvmm/*.cc))
 $(BUILD)/victims/evilvmm: $(evilvmm_objs)
 	@mkdir -p $(@D)

@@ -92,6 +92,10 @@ base::Result<json> parse_json(std::string_view text) {
 
 base::Result<CallMessage> parse_call(std::string_view text) {
   TRY_AS(json value, parse_json(text));
+  return call_from_value(value);
+}
+
+base::Result<CallMessage> call_from_value(const json& value) {
   if (!value.is_object()) return bad_message("not an object");
   TRY(only_members(value, {"method", "parameters", "more", "oneway", "upgrade"}));
   CallMessage call;

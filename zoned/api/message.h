@@ -37,6 +37,7 @@ struct ReplyMessage {
 // Any JSON text under the rules above.
 base::Result<nlohmann::json> parse_json(std::string_view text);
 base::Result<CallMessage> parse_call(std::string_view text);
+base::Result<CallMessage> call_from_value(const nlohmann::json& value);
 base::Result<ReplyMessage> parse_reply(std::string_view text);
 // One line of JSON, never failing: bytes that are not UTF-8 become U+FFFD.
 std::string to_text(const nlohmann::json& value);

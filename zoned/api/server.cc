@@ -27,11 +27,14 @@ struct Connection : std::enable_shared_from_this<Connection> {
   uint32_t watched = EPOLLIN;
   bool busy = false;         // a call is not answered yet
   bool dispatching = false;  // process() is on the stack
+  bool parsing = false;      // the call in progress is still being read
+  bool hung_up = false;      // the peer went meanwhile: it is watched no more
   bool eof = false;
   bool failed = false;  // to be closed when its queue has been sent
   bool incomplete_listed = false;
   base::EventLoop::Clock::time_point incomplete_since = {};
-  std::function<void()> on_close;  // of the call in progress
+  std::function<void()> on_close;   // of the call in progress
+  std::vector<base::UniqueFd> fds;  // of the message that is being read
 };
 
 struct Answer::State {
@@ -89,9 +92,10 @@ void Answer::on_close(std::function<void()> callback) const {
 }
 
 base::Result<std::unique_ptr<Server>> Server::create(base::EventLoop* loop, base::UniqueFd listener,
-                                                     Handler handler, Options options) {
+                                                     Parse parse, Handler handler,
+                                                     Options options) {
   std::unique_ptr<Server> server(
-      new Server(loop, std::move(listener), std::move(handler), options));
+      new Server(loop, std::move(listener), std::move(parse), std::move(handler), options));
   TRY_AS(server->interface_, parse_interface(interface_text()));
   TRY_AS(server->reserve_, base::open_at(AT_FDCWD, "/dev/null", O_RDONLY));
   Server* self = server.get();
@@ -167,6 +171,12 @@ base::Status Server::adopt(base::UniqueFd socket) {
 
 void Server::on_event(const ConnectionPtr& watched, uint32_t events) {
   ConnectionPtr connection = watched;  // close() destroys the callback that holds `watched`
+  if ((events & (EPOLLERR | EPOLLHUP)) != 0 && connection->parsing) {
+    // What was sent whole is done, also for a peer that does not wait for the answer.
+    connection->hung_up = true;
+    loop_->remove(connection->socket.get());
+    return;
+  }
   if ((events & EPOLLERR) != 0 ||
       ((events & EPOLLHUP) != 0 && (connection->busy || connection->eof || connection->failed))) {
     close(connection);
@@ -206,45 +216,64 @@ void Server::process(const ConnectionPtr& connection) {
     auto frame = connection->reader.next();
     if (!frame) break;
     connection->incomplete_since = {};  // what may have begun behind it counts from now
-    dispatch(connection, *std::move(frame));
+    parse(connection, *std::move(frame));
   }
   connection->dispatching = false;
   if (connection->server != nullptr) watch_incomplete(connection);
 }
 
-void Server::dispatch(const ConnectionPtr& connection, Frame frame) {
-  auto parsed = parse_call(frame.text);
-  if (!parsed) {
+void Server::parse(const ConnectionPtr& connection, Frame frame) {
+  connection->busy = true;
+  connection->parsing = true;
+  connection->on_close = nullptr;
+  connection->fds = std::move(frame.fds);
+  std::weak_ptr<Connection> weak = connection;
+  parse_(connection->peer.uid, frame.text, [weak](base::Result<ParsedCall> parsed) {
+    auto target = weak.lock();
+    if (target && target->server != nullptr) target->server->on_parsed(target, std::move(parsed));
+  });
+}
+
+void Server::on_parsed(const ConnectionPtr& connection, base::Result<ParsedCall> parsed) {
+  connection->parsing = false;
+  std::vector<base::UniqueFd> fds = std::exchange(connection->fds, {});
+  if (parsed) {
+    dispatch(connection, *std::move(parsed), std::move(fds));
+  } else {
     queue(connection.get(), failed(parsed.error()), {});
     connection->failed = true;
+    finished(connection.get());
+  }
+  if (connection->hung_up) close(connection);
+}
+
+void Server::dispatch(const ConnectionPtr& connection, ParsedCall parsed,
+                      std::vector<base::UniqueFd> fds) {
+  CallMessage& call = parsed.message;
+  Answer answer(std::make_shared<Answer::State>(connection, call.more, call.oneway));
+  if (call.upgrade) {
+    answer.send(service_error(kMethodNotImplemented, "method", call.method), {});
     return;
   }
-  connection->busy = true;
-  connection->on_close = nullptr;
-  Answer answer(std::make_shared<Answer::State>(connection, parsed->more, parsed->oneway));
-  if (parsed->upgrade) {
-    answer.send(service_error(kMethodNotImplemented, "method", parsed->method), {});
-    return;
-  }
-  size_t dot = parsed->method.rfind('.');
-  std::string interface = parsed->method.substr(0, dot == std::string::npos ? 0 : dot);
-  if (interface == "org.varlink.service" && answer_service(*parsed, answer)) return;
+  size_t dot = call.method.rfind('.');
+  std::string interface = call.method.substr(0, dot == std::string::npos ? 0 : dot);
+  if (interface == "org.varlink.service" && answer_service(call, answer)) return;
   if (interface != interface_.name && interface != "org.varlink.service") {
     answer.send(service_error(kInterfaceNotFound, "interface", interface), {});
     return;
   }
-  std::string name = parsed->method.substr(dot + 1);
+  std::string name = call.method.substr(dot + 1);
   auto method = interface_.methods.find(name);
   if (interface != interface_.name || method == interface_.methods.end()) {
-    answer.send(service_error(kMethodNotFound, "method", parsed->method), {});
+    answer.send(service_error(kMethodNotFound, "method", call.method), {});
     return;
   }
-  if (auto bad = check_members(interface_, method->second.parameters, parsed->parameters)) {
+  if (auto bad = check_members(interface_, method->second.parameters, call.parameters)) {
     answer.send(service_error(kInvalidParameter, "parameter", bad->path + ": " + bad->why), {});
     return;
   }
-  handler_(Call{connection->peer, std::move(name), std::move(parsed->parameters),
-                std::move(frame.fds), parsed->more, std::move(answer)});
+  handler_(Call{connection->peer, std::move(name), std::move(call.parameters),
+                std::move(parsed.config), std::move(fds), call.more, std::move(answer)});
 }
 
 // org.varlink.service. False: not one of its methods.
@@ -291,7 +320,7 @@ void Server::finished(Connection* connection) {
   connection->busy = false;
   connection->on_close = nullptr;
   if (connection->dispatching) return;
-  bool waiting = connection->reader.has_frame() || connection->eof;
+  bool waiting = connection->reader.has_frame() || connection->eof || connection->failed;
   update(connection);
   if (!waiting) return;
   // From the loop, not from here: the handler that answers may be in the middle of something.

@@ -1,5 +1,5 @@
-// The daemon's side of the API: accepts, identifies the peer, frames, parses and validates every
-// call against the interface definition, and hands it to one handler. What reaches the handler has
+// The daemon's side of the API: accepts, identifies the peer, frames, has every message read, validates
+// the call against the interface definition, and hands it to one handler. What reaches the handler has
 // the types that io.zoned.varlink says; who may do what is the handler's business.
 //
 // Calls of one connection are answered in order: the next one is read when the last has been
@@ -57,11 +57,23 @@ class Answer {
   std::shared_ptr<State> state_;
 };
 
+// What was read from a message.
+struct ParsedCall {
+  CallMessage message;
+  nlohmann::json config;  // what the reader made of configuration in it; null: there was none
+};
+// Called once, at any time; an error ends the connection once it has been told.
+using OnParsed = std::function<void(base::Result<ParsedCall>)>;
+// Reads one message of a process of `uid`, without NUL. The bytes may be anything: zoned has them read
+// by a process apart.
+using Parse = std::function<void(uid_t uid, const std::string& text, OnParsed done)>;
+
 struct Call {
   base::Peer peer;                  // as of connect(2)
   std::string method;               // "List": a method of io.zoned
   nlohmann::json parameters;        // checked
-  std::vector<base::UniqueFd> fds;  // at most kMaxClientFds, unchecked
+  nlohmann::json config;            // as ParsedCall's, unchecked
+  std::vector<base::UniqueFd> fds;  // at most kMaxClientFds, unchecked; never seen by the reader
   bool more = false;
   Answer answer;
 };
@@ -79,8 +91,8 @@ class Server {
   // Serves on `listener`, a listening SOCK_STREAM unix socket, non-blocking. The loop outlives the
   // server.
   static base::Result<std::unique_ptr<Server>> create(base::EventLoop* loop,
-                                                      base::UniqueFd listener, Handler handler,
-                                                      Options options);
+                                                      base::UniqueFd listener, Parse parse,
+                                                      Handler handler, Options options);
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
@@ -96,9 +108,11 @@ class Server {
   using ConnectionPtr = std::shared_ptr<Connection>;
   using Clock = base::EventLoop::Clock;
 
-  Server(base::EventLoop* loop, base::UniqueFd listener, Handler handler, Options options)
+  Server(base::EventLoop* loop, base::UniqueFd listener, Parse parse, Handler handler,
+         Options options)
       : loop_(loop),
         listener_(std::move(listener)),
+        parse_(std::move(parse)),
         handler_(std::move(handler)),
         options_(options) {}
   void accept_some();
@@ -107,7 +121,10 @@ class Server {
   void on_event(const ConnectionPtr& connection, uint32_t events);
   void read(const ConnectionPtr& connection);
   void process(const ConnectionPtr& connection);
-  void dispatch(const ConnectionPtr& connection, Frame frame);
+  void parse(const ConnectionPtr& connection, Frame frame);
+  void on_parsed(const ConnectionPtr& connection, base::Result<ParsedCall> parsed);
+  void dispatch(const ConnectionPtr& connection, ParsedCall parsed,
+                std::vector<base::UniqueFd> fds);
   bool answer_service(const CallMessage& call, const Answer& answer) const;
   void queue(Connection* connection, const ReplyMessage& reply, std::vector<base::UniqueFd> fds);
   void finished(Connection* connection);
@@ -119,6 +136,7 @@ class Server {
   base::EventLoop* loop_;
   base::UniqueFd listener_;
   base::UniqueFd reserve_;  // given up to accept and refuse when descriptors have run out
+  Parse parse_;
   Handler handler_;
   Options options_;
   Interface interface_;

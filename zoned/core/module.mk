@@ -17,3 +17,7 @@ programs += $(BUILD)/zone-init $(BUILD)/zone-keeper
 # Dynamic: libarchive brings many libraries, and a job sees the host's /usr.
 $(eval $(call program,zone-unpack,zoned/core/main_unpack.cc,core netns resource labels base,-larchive))
 programs += $(BUILD)/zone-unpack
+
+# Static: its cell holds no file.
+$(eval $(call program,zone-parse,zoned/core/main_parse.cc,core netns resource labels api base,$(STATIC) $(quiet_link) -lseccomp -lnl-3))
+programs += $(BUILD)/zone-parse

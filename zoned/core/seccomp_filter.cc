@@ -1,5 +1,6 @@
 #include "zoned/core/seccomp_filter.h"
 
+#include <linux/futex.h>
 #include <linux/if_tun.h>
 #include <linux/netlink.h>
 #include <linux/seccomp.h>
@@ -205,9 +206,25 @@ base::Result<FilterProgram> vmm_list(bool kvm) {
   return export_program(context.get());
 }
 
+// Memory of its own, and the one descriptor that it has.
+base::Result<FilterProgram> parse_program() {
+  constexpr uint64_t kKind = MAP_TYPE | MAP_ANONYMOUS | MAP_FIXED;
+  TRY_AS(Context context, new_context(SCMP_ACT_KILL_PROCESS));
+  TRY(add_calls(context.get(), SCMP_ACT_ALLOW, {"close", "brk", "munmap", "mremap", "exit_group"}));
+  for (int call : {SCMP_SYS(read), SCMP_SYS(write)})
+    TRY(allow_with(context.get(), call, {low32_is(0, 0)}));
+  // pthread_once(3), at the first exception.
+  TRY(allow_with(context.get(), SCMP_SYS(futex), {low32_is(1, FUTEX_WAKE_PRIVATE)}));
+  TRY(allow_with(context.get(), SCMP_SYS(mmap),
+                 {scmp_arg_cmp{2, SCMP_CMP_MASKED_EQ, ~uint64_t{PROT_READ | PROT_WRITE}, 0},
+                  scmp_arg_cmp{3, SCMP_CMP_MASKED_EQ, kKind, MAP_PRIVATE | MAP_ANONYMOUS}}));
+  return export_program(context.get());
+}
+
 }  // namespace
 
 base::Result<FilterProgram> compile_filter(std::string_view profile) {
+  if (profile == "parse") return parse_program();
   FilterProgram program;
   FilterProgram allow;
   if (profile == "vmm" || profile == "vmm+kvm") {

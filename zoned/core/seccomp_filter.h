@@ -12,7 +12,9 @@
 // listed too; start-only calls ask the filter's listener (seccomp_unotify(2)); any other call kills the
 // process. With "+kvm" behind it the requests of kvm are among the values.
 //
-// Profiles: "app", "os", "vmm", "job-net" (installing over the host's network: app without unix sockets);
+// "parse" likewise: memory, and reading and writing descriptor 0; any other call kills the process.
+//
+// Profiles: "app", "os", "vmm", "parse", "job-net" (installing over the host's network: app without unix sockets);
 // with "+nesting" behind it the zone may make user namespaces.
 #pragma once
 

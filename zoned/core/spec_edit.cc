@@ -184,13 +184,17 @@ class Edit {
 };
 
 template <typename Spec>
-Result<std::string> edit_text(std::string_view name, std::string_view text,
-                              const std::vector<std::string>& assignments) {
+Result<EditedConfig> edit_text(std::string_view name, std::string_view text,
+                               const std::vector<std::string>& assignments) {
   if (assignments.size() > kMaxAssignments)
     return make_error(Code::kInvalid,
                       "more than " + std::to_string(kMaxAssignments) + " assignments");
   std::string file = std::string(name) + ".toml";
   TRY_AS(ConfigDocument document, parse_document(text, file));
+  if (assignments.empty()) {
+    TRY(spec_from_document<Spec>(name, document));
+    return EditedConfig{std::string(text), std::move(document)};
+  }
   Edit<Spec> edit(std::move(document));
   for (const std::string& assignment : assignments) TRY(edit.take(assignment));
   TRY_AS(Spec meant, spec_from_document<Spec>(name, edit.document()));
@@ -208,18 +212,18 @@ Result<std::string> edit_text(std::string_view name, std::string_view text,
   if (!(got == meant))
     return make_error(Code::kInternal, "the edited text does not say what was asked",
                       "edit the file by hand");
-  return edited;
+  return EditedConfig{std::move(edited), std::move(document)};
 }
 
 }  // namespace
 
-base::Result<std::string> edit_zone(std::string_view name, std::string_view text,
-                                    const std::vector<std::string>& assignments) {
+base::Result<EditedConfig> edit_zone(std::string_view name, std::string_view text,
+                                     const std::vector<std::string>& assignments) {
   return edit_text<ZoneSpec>(name, text, assignments);
 }
 
-base::Result<std::string> edit_pool(std::string_view name, std::string_view text,
-                                    const std::vector<std::string>& assignments) {
+base::Result<EditedConfig> edit_pool(std::string_view name, std::string_view text,
+                                     const std::vector<std::string>& assignments) {
   return edit_text<PoolSpec>(name, text, assignments);
 }
 

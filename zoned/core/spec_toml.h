@@ -1,4 +1,5 @@
 // Text to ZoneSpec and back. Errors name file, line, column and the nearest known key.
+// Parsing and editing read TOML: zoned has them done by a process apart (parse_text.h).
 #pragma once
 
 #include <string>
@@ -6,6 +7,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "zoned/core/config_document.h"
 #include "zoned/core/spec.h"
 
 namespace core {
@@ -28,10 +30,14 @@ std::string format_pool(const PoolSpec& spec);
 // 'command=["/bin/sleep","60"]'). VALUE is TOML, or a bare word that is taken as a string where the
 // key is one. Edits lines and keeps the comments and order that people wrote; an empty VALUE removes
 // the key. The result has been parsed: it is valid as a zone (or pool) of that name.
-base::Result<std::string> edit_zone(std::string_view name, std::string_view text,
-                                    const std::vector<std::string>& assignments);
-base::Result<std::string> edit_pool(std::string_view name, std::string_view text,
-                                    const std::vector<std::string>& assignments);
+struct EditedConfig {
+  std::string text;
+  ConfigDocument document;  // of the text
+};
+base::Result<EditedConfig> edit_zone(std::string_view name, std::string_view text,
+                                     const std::vector<std::string>& assignments);
+base::Result<EditedConfig> edit_pool(std::string_view name, std::string_view text,
+                                     const std::vector<std::string>& assignments);
 
 // Dotted names of the keys in which the two differ, such as {"cpu-shares", "capped-memory.physical"}.
 std::vector<std::string> changed_keys(const ZoneSpec& a, const ZoneSpec& b);

@@ -64,7 +64,7 @@ class Api {
   void create(Request request);
   void set(Request request);
   void configure(Request request);
-  void replace_config(const Request& request, const std::string& text);
+  void replace_config(const Request& request, const nlohmann::json& told);
   void export_config(Request request);
   void verify(Request request);
   // Lifecycle (api_lifecycle.cc).
@@ -93,6 +93,10 @@ class Api {
   // Pools (api_pools.cc).
   void pool_create(Request request);
   void pool_set(Request request);
+  // told: by the parser, of the text `before` with the changes.
+  base::Result<std::vector<std::string>> replace_pool(const std::string& name,
+                                                      const std::string& before,
+                                                      const base::Result<nlohmann::json>& told);
   void pool_list(Request request);
   void pool_info(Request request);
   void pool_delete(Request request);

@@ -8,7 +8,6 @@
 #include "base/strings.h"
 #include "zoned/core/output.h"
 #include "zoned/core/source.h"
-#include "zoned/core/spec_toml.h"
 #include "zoned/daemon/api.h"
 #include "zoned/daemon/client_fds.h"
 
@@ -48,11 +47,6 @@ base::Status check_env(const std::vector<std::string>& env) {
 uint16_t dimension(const json& value) {
   return static_cast<uint16_t>(
       std::clamp<int64_t>(value.get<int64_t>(), 1, std::numeric_limits<uint16_t>::max()));
-}
-
-// TOML's basic string: what is not plain ASCII text is escaped.
-std::string toml_quoted(const std::string& text) {
-  return json(text).dump(-1, ' ', true, json::error_handler_t::replace);
 }
 
 // {fds: status [, pty]} as the reply's index members.
@@ -108,18 +102,9 @@ void Api::run(Request request) {
     boot->tty = parameters["tty"].get<bool>();
     TRY_AS(boot->stdio, take_client_stdio(std::move(request.call.fds), boot->tty ? 0 : 3));
     TRY_AS(UniqueFd tree, installer_->open_run_source(parameters["source"].get<std::string>()));
-    std::vector<std::string> quoted;
-    for (const std::string& arg : argv) quoted.push_back(toml_quoted(arg));
-    std::vector<std::string> assignments = strings(parameters["assignments"]);
-    assignments.push_back("command=[" + base::join(quoted, ",") + "]");
-    for (const std::string& item : env) {
-      size_t equals = item.find('=');
-      assignments.push_back("env." + item.substr(0, equals) + "=" +
-                            toml_quoted(item.substr(equals + 1)));
-    }
-    std::string text = parameters["config"].get<std::string>();
-    TRY_AS(text, core::edit_zone(name, text, assignments));
-    TRY_AS(Zone * zone, parts_.registry->create_zone(name, text, true));
+    // Command and environment are in it.
+    TRY_AS(ZoneConfig config, core::take_config<core::ZoneSpec>(name, request.call.config));
+    TRY_AS(Zone * zone, parts_.registry->create_zone(name, config, true));
     zone->run_source = std::move(tree);
     return zone;
   };

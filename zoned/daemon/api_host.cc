@@ -66,6 +66,7 @@ void Api::stat_again(const std::shared_ptr<StatSession>& session, const Request&
                                                     request.call.method,
                                                     request.call.parameters,
                                                     {},
+                                                    {},
                                                     request.call.more,
                                                     request.call.answer});
   auto timer = parts_.loop->after(interval, [this, session, call, caller = request.caller] {

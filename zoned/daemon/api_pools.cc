@@ -1,7 +1,6 @@
 // Pools.
 #include "base/log.h"
 #include "base/strings.h"
-#include "zoned/core/spec_toml.h"
 #include "zoned/daemon/api.h"
 
 namespace zoned {
@@ -62,12 +61,11 @@ void Api::pool_create(Request request) {
   std::string name = parameters["name"].get<std::string>();
   auto make = [&]() -> Result<std::vector<std::string>> {
     TRY(base::check_name("pool", name));
-    TRY_AS(std::string text, core::edit_pool(name, "", strings(parameters["assignments"])));
-    TRY_AS(core::PoolSpec spec, core::parse_pool(name, text, name + ".toml"));
-    TRY_AS(auto warnings, check(parts_, spec));
+    TRY_AS(PoolConfig config, core::take_config<core::PoolSpec>(name, request.call.config));
+    TRY_AS(auto warnings, check(parts_, config.spec));
     Pool* existing = parts_.registry->find_pool(name);
     const core::PoolSpec before = existing != nullptr ? existing->spec : core::PoolSpec{};
-    TRY(parts_.registry->create_pool(name, text));
+    TRY(parts_.registry->create_pool(name, config));
     if (existing != nullptr) TRY(parts_.shares->pool_changed(existing, before));
     return warnings;
   };
@@ -80,22 +78,33 @@ void Api::pool_create(Request request) {
 void Api::pool_set(Request request) {
   const json& parameters = request.call.parameters;
   std::string name = parameters["name"].get<std::string>();
-  auto change = [&]() -> Result<std::vector<std::string>> {
-    Pool* pool = parts_.registry->find_pool(name);
-    if (pool == nullptr) return no_such_pool(name);
-    TRY_AS(std::string text,
-           core::edit_pool(name, pool->config, strings(parameters["assignments"])));
-    TRY_AS(core::PoolSpec spec, core::parse_pool(name, text, name + ".toml"));
-    TRY_AS(auto warnings, check(parts_, spec));
-    const core::PoolSpec before = pool->spec;
-    TRY(parts_.registry->set_pool(pool, text));
-    TRY(parts_.shares->pool_changed(pool, before));
-    return warnings;
-  };
-  auto warnings = change();
-  if (!warnings) return request.call.answer.fail(warnings.error());
-  parts_.events->emit("", "pool", name + " set");
-  request.call.answer.reply({{"warnings", *warnings}});
+  api::Answer answer = request.call.answer;
+  const Pool* now = parts_.registry->find_pool(name);
+  if (now == nullptr) return answer.fail(no_such_pool(name));
+  const std::string before = now->config;
+  parts_.parsers->edit(true, name, before, strings(parameters["assignments"]),
+                       [this, answer, name, before](Result<json> told) {
+                         auto warnings = replace_pool(name, before, told);
+                         if (!warnings) return answer.fail(warnings.error());
+                         parts_.events->emit("", "pool", name + " set");
+                         answer.reply({{"warnings", *warnings}});
+                       });
+}
+
+Result<std::vector<std::string>> Api::replace_pool(const std::string& name,
+                                                   const std::string& before,
+                                                   const Result<json>& told) {
+  Pool* pool = parts_.registry->find_pool(name);
+  if (pool == nullptr) return no_such_pool(name);
+  if (pool->config != before)
+    return make_error(Code::kBusy, subject(name) + ": somebody else changes it too", "try again");
+  if (!told) return told.error();
+  TRY_AS(PoolConfig config, core::take_config<core::PoolSpec>(name, *told));
+  TRY_AS(auto warnings, check(parts_, config.spec));
+  const core::PoolSpec spec_before = pool->spec;
+  TRY(parts_.registry->set_pool(pool, config));
+  TRY(parts_.shares->pool_changed(pool, spec_before));
+  return warnings;
 }
 
 void Api::pool_list(Request request) {

@@ -73,12 +73,9 @@ void Api::create(Request request) {
       return make_error(Code::kInvalid, "zone 'global' is the host itself", "choose another name");
     if (request.zone != nullptr)
       return make_error(Code::kExists, "zone " + base::quoted(name) + " exists already");
-    std::string text = parameters["config"].get<std::string>();
-    TRY_AS(core::ZoneSpec given, core::parse_zone(name, text, file_name(name)));
-    TRY_AS(text, core::edit_zone(name, text, strings(parameters["assignments"])));
-    TRY_AS(core::ZoneSpec spec, core::parse_zone(name, text, file_name(name)));
-    TRY_AS(core::Planned planned, runtime_->try_plan(spec, nullptr));
-    TRY(parts_.registry->create_zone(name, text, false));
+    TRY_AS(ZoneConfig config, core::take_config<core::ZoneSpec>(name, request.call.config));
+    TRY_AS(core::Planned planned, runtime_->try_plan(config.spec, nullptr));
+    TRY(parts_.registry->create_zone(name, config, false));
     return planned.warnings;
   };
   auto warnings = make();
@@ -88,17 +85,27 @@ void Api::create(Request request) {
 }
 
 void Api::set(Request request) {
-  auto text = core::edit_zone(request.zone->name, request.zone->config,
-                              strings(request.call.parameters["assignments"]));
-  if (!text) return request.call.answer.fail(text.error());
-  replace_config(request, *text);
+  const std::string name = request.zone->name;
+  const std::string before = request.zone->config;
+  auto assignments = strings(request.call.parameters["assignments"]);
+  auto shared = std::make_shared<Request>(std::move(request));
+  parts_.parsers->edit(
+      false, name, before, assignments, [this, shared, name, before](base::Result<json> told) {
+        const api::Answer& answer = shared->call.answer;
+        shared->zone = parts_.registry->find(name);
+        if (shared->zone == nullptr) return answer.fail(no_such_zone(name));
+        if (shared->zone->config != before)
+          return answer.fail(make_error(
+              Code::kBusy, "zone " + base::quoted(name) + ": somebody else changes it too",
+              "try again"));
+        if (!told) return answer.fail(told.error());
+        replace_config(*shared, *told);
+      });
 }
 
-void Api::configure(Request request) {
-  replace_config(request, request.call.parameters["config"].get<std::string>());
-}
+void Api::configure(Request request) { replace_config(request, request.call.config); }
 
-void Api::replace_config(const Request& request, const std::string& text) {
+void Api::replace_config(const Request& request, const json& told) {
   Zone* zone = request.zone;
   const api::Answer& answer = request.call.answer;
   json changes = json::array();
@@ -106,7 +113,8 @@ void Api::replace_config(const Request& request, const std::string& text) {
     if (zone->ephemeral)
       return make_error(Code::kState, "zone " + base::quoted(zone->name) +
                                           " is ephemeral: it has no configuration to set");
-    TRY_AS(core::ZoneSpec spec, core::parse_zone(zone->name, text, file_name(zone->name)));
+    TRY_AS(ZoneConfig config, core::take_config<core::ZoneSpec>(zone->name, told));
+    const core::ZoneSpec& spec = config.spec;
     TRY_AS(core::Planned planned, runtime_->try_plan(spec, zone));
     const core::ZoneSpec before = zone->spec;
     if (spec.brand != before.brand)
@@ -115,7 +123,7 @@ void Api::replace_config(const Request& request, const std::string& text) {
     resource::Limits limits_before = runtime_->live_limits(*zone, before);
     resource::Limits limits = runtime_->live_limits(*zone, spec);
     bool running = zone->record && zone->state != State::kDown;
-    TRY_AS(bool ports_live, runtime_->configure(zone, text, spec));
+    TRY_AS(bool ports_live, runtime_->configure(zone, config));
     for (const std::string& key : core::changed_keys(before, spec)) {
       bool live = core::is_live_key(key) && (ports_live || !concerns_ports(key));
       changes.push_back({{"key", key}, {"live", !running || live}});
@@ -146,10 +154,9 @@ void Api::verify(Request request) {
       TRY_AS(core::Planned planned, runtime_->try_plan(request.zone->spec, request.zone));
       return planned.warnings;
     }
-    TRY_AS(core::ZoneSpec spec,
-           core::parse_zone(name, parameters["config"].get<std::string>(), file_name(name)));
-    TRY(resolve_grants(spec));
-    TRY_AS(core::Planned planned, runtime_->try_plan(spec, request.zone));
+    TRY_AS(ZoneConfig config, core::take_config<core::ZoneSpec>(name, request.call.config));
+    TRY(resolve_grants(config.spec));
+    TRY_AS(core::Planned planned, runtime_->try_plan(config.spec, request.zone));
     return planned.warnings;
   };
   auto warnings = check();

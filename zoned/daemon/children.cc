@@ -12,10 +12,14 @@
 
 namespace zoned {
 
-base::Result<pid_t> Children::spawn(const std::vector<std::string>& argv, Ended ended) {
+base::Result<pid_t> Children::spawn(const std::vector<std::string>& argv, Ended ended,
+                                    int stdin_fd) {
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+  if (stdin_fd >= 0)
+    posix_spawn_file_actions_adddup2(&actions, stdin_fd, 0);
+  else
+    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);
   sigset_t none;

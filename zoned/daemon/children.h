@@ -18,8 +18,8 @@ class Children {
   using Ended = std::function<void(int status)>;  // as of waitpid(2)
 
   // Starts a program with empty stdin, no signals blocked and all descriptors but 0..2 closed
-  // (they are close-on-exec). ended is called from reap().
-  base::Result<pid_t> spawn(const std::vector<std::string>& argv, Ended ended);
+  // (they are close-on-exec). ended is called from reap(). stdin: a descriptor in place of the empty one.
+  base::Result<pid_t> spawn(const std::vector<std::string>& argv, Ended ended, int stdin_fd = -1);
   // Forks; the child closes every descriptor but 2 and those in keep, runs work and exits with what
   // it returns (0..255). For removals that would hold up the loop. The work must not use the event
   // loop.

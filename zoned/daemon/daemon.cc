@@ -29,7 +29,7 @@ constexpr unsigned kFirstKeepers = 4;
 constexpr std::chrono::seconds kRecoveryPatience{10};
 
 Status check_programs(const std::string& folder) {
-  for (const char* name : {"zone-keeper", "zone-init", "zone-unpack", "zone-import"})
+  for (const char* name : {"zone-keeper", "zone-init", "zone-unpack", "zone-import", "zone-parse"})
     if (access((folder + "/" + name).c_str(), R_OK | X_OK) != 0)
       return base::sys_error("program " + base::quoted(folder + "/" + name, 400))
           .with_hint("zoned's programs must lie in one folder");
@@ -51,6 +51,8 @@ Daemon::Daemon() = default;
 Daemon::~Daemon() {
   server_.reset();  // answers refer to what is below
   api_.reset();
+  parsers_.reset();
+  if (ids_) ids_->release(parser_ids_);
 }
 
 base::Result<std::unique_ptr<Daemon>> Daemon::create(const std::string& root) {
@@ -73,23 +75,28 @@ Status Daemon::build(const std::string& root) {
   cap_log(registry_->run_dir());
   host_ = core::detect_host();
   TRY(core::require_host(host_));
+  TRY_AS(ids_, core::IdRegistry::open(instance_->lock_path()));
+  TRY_AS(loop_, base::EventLoop::create());
+  TRY_AS(parser_ids_, ids_->lease());
+  parsers_ =
+      std::make_unique<Parsers>(loop_.get(), &children_, programs + "/zone-parse", parser_ids_);
+  TRY(parsers_->open());
   std::vector<std::string> problems;
-  TRY(registry_->load(&problems));
+  TRY(registry_->load(parsers_.get(), &problems));
   for (const std::string& problem : problems) base::log_error(problem);
   TRY_AS(auto roots, resource::detect_roots());
   TRY_AS(cgroups_,
          resource::open_cgroups(roots, subtree_name(root_), resource::block_device_of(paths_.lib)));
-  TRY_AS(ids_, core::IdRegistry::open(instance_->lock_path()));
-  TRY_AS(loop_, base::EventLoop::create());
   shares_ = std::make_unique<Shares>(registry_.get(), cgroups_.get());
-  TRY_AS(networks_, Networks::open(root_, registry_.get(), loop_.get(), &events_));
+  TRY_AS(networks_, Networks::open(root_, registry_.get(), loop_.get(), &events_, parsers_.get()));
   TRY(read_settings());
+  parsers_->close_reader();
   TRY(open_keepers(programs));
   open_audit();
   guests_ = std::make_unique<Guests>(loop_.get(), registry_.get(), keepers_.get(), &events_);
-  parts_ = {loop_.get(),     registry_.get(), cgroups_.get(), ids_.get(),
-            keepers_.get(),  &children_,      &events_,       shares_.get(),
-            networks_.get(), guests_.get(),   &host_,         audit_.get()};
+  parts_ = {loop_.get(), registry_.get(), cgroups_.get(), ids_.get(),      keepers_.get(),
+            &children_,  &events_,        shares_.get(),  networks_.get(), guests_.get(),
+            &host_,      audit_.get(),    parsers_.get()};
   runtime_ = std::make_unique<Runtime>(parts_);
   names_ =
       std::make_unique<NameService>(loop_.get(), registry_.get(), networks_.get(), keepers_.get(),
@@ -132,7 +139,9 @@ Status Daemon::read_settings() {
   Settings settings;
   if (base::exists_at(etc.get(), "zoned.toml")) {
     TRY_AS(std::string text, base::read_file(etc.get(), "zoned.toml"));
-    TRY_AS(settings, parse_settings(text, paths_.etc + "/zoned.toml"));
+    TRY_AS(auto document,
+           std::move(parsers_->documents({{paths_.etc + "/zoned.toml", text}}).front()));
+    TRY_AS(settings, settings_from_document(document));
   }
   audit_keep_ = settings.audit_keep;
   // Without it zones are only less well fenced against the host: worth a warning, not a refusal.
@@ -175,6 +184,7 @@ Status Daemon::start() {
     if (signal == SIGCHLD) children_.reap();
     if (signal == SIGTERM || signal == SIGINT || signal == SIGHUP) loop_->stop();
   }));
+  children_.reap();  // who ended before the signals were ours
   unsigned count = std::clamp(host_.cpus, 1U, kFirstKeepers);
   for (auto& [name, zone] : registry_->zones()) {
     if (!zone->record) continue;
@@ -200,9 +210,12 @@ Status Daemon::serve() {
   // bind(2) takes our umask off.
   if (fchmodat(registry_->run_dir(), api::Paths::kSocketName, kForAll, 0) != 0)
     return base::sys_error("chmod the socket");
-  TRY_AS(server_,
-         api::Server::create(loop_.get(), std::move(listener),
-                             [this](api::Call call) { api_->handle(std::move(call)); }, {}));
+  TRY_AS(server_, api::Server::create(
+                      loop_.get(), std::move(listener),
+                      [this](uid_t uid, const std::string& text, const api::OnParsed& done) {
+                        parsers_->call(uid, text, done);
+                      },
+                      [this](api::Call call) { api_->handle(std::move(call)); }, {}));
   sd_notify(0, "READY=1\nSTATUS=serving");
   return {};
 }

@@ -79,7 +79,9 @@ class Daemon {
   core::HostFacts host_;
   std::unique_ptr<resource::CgroupDriver> cgroups_;
   std::unique_ptr<core::IdRegistry> ids_;
+  core::IdRange parser_ids_;
   Children children_;
+  std::unique_ptr<Parsers> parsers_;
   Events events_;
   std::unique_ptr<Keepers> keepers_;
   std::unique_ptr<Shares> shares_;

@@ -147,7 +147,7 @@ void Daemon::recovered() {
   recovered_ = true;
   if (recovery_timer_ != 0) loop_->cancel(std::exchange(recovery_timer_, 0));
   base::log_ignored("weights", shares_->apply_all());
-  std::vector<core::IdRange> live;
+  std::vector<core::IdRange> live = {parser_ids_};
   for (auto& [name, zone] : registry_->zones())
     if (zone->record) live.push_back({zone->record->range_base});
   if (auto released = ids_->reconcile(live); !released) base::log_error(released.error().message);

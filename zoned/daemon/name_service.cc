@@ -14,6 +14,7 @@
 #include "zoned/core/capabilities.h"
 #include "zoned/core/cell_tree.h"
 #include "zoned/core/landlock.h"
+#include "zoned/core/spec_toml.h"
 #include "zoned/daemon/keepers.h"
 
 namespace zoned {
@@ -37,24 +38,34 @@ constexpr size_t kMaxFile = 4 << 20;
 
 std::string folder_of(const std::string& network) { return "networks/" + network + ".dns"; }
 
-// Without passwd(5) dnsmasq does not know who root is.
-std::string zone_config(const std::string& network, const std::string& run) {
+ZoneConfig zone_config(const std::string& zone, const std::string& network,
+                       const std::string& run) {
+  constexpr uint64_t kProcesses = 8;
+  constexpr uint64_t kMemory = 64 << 20;
   std::string folder = run + "/" + folder_of(network);
-  auto text = [](const std::string& value) { return nlohmann::json(value).dump(); };
-  return "# DHCP and DNS of the network " + text(network) +
-         ", made by zoned. Limits may be changed.\n"
-         "command = [" +
-         text(kProgram) +
-         ", \"--keep-in-foreground\", \"--conf-file=/etc/dnsmasq/dnsmasq.conf\"]\n"
-         "restart = \"always\"\n"
-         "read-only-root = true\n"
-         "[limits]\nprocesses = 8\n"
-         "[capped-memory]\nphysical = \"64M\"\n"
-         "[[net]]\nnetwork = " +
-         text(network) + "\nrelax = [\"dhcp-nospoof\"]\n" + "[[fs]]\ndir = \"" + kFolder +
-         "\"\nspecial = " + text(folder) + "\noptions = [\"ro\", \"noexec\"]\n" +
-         "[[fs]]\ndir = \"/etc/passwd\"\nspecial = " + text(folder + "/passwd") +
-         "\noptions = [\"ro\", \"noexec\"]\n";
+  ZoneConfig config;
+  core::ZoneSpec& spec = config.spec;
+  spec.name = zone;
+  spec.command = {kProgram, "--keep-in-foreground", "--conf-file=/etc/dnsmasq/dnsmasq.conf"};
+  spec.restart = core::Restart::kAlways;
+  spec.read_only_root = true;
+  spec.processes = kProcesses;
+  spec.memory_physical = kMemory;
+  spec.net.resize(1);
+  spec.net[0].network = network;
+  spec.net[0].relax = {"dhcp-nospoof"};
+  // Without passwd(5) dnsmasq does not know who root is.
+  for (auto& [dir, special] : {std::pair<std::string, std::string>{kFolder, folder},
+                               {"/etc/passwd", folder + "/passwd"}}) {
+    core::FsSpec fs;
+    fs.dir = dir;
+    fs.special = special;
+    fs.read_only = fs.noexec = true;
+    spec.fs.push_back(std::move(fs));
+  }
+  config.text = "# DHCP and DNS of the network " + network +
+                ", made by zoned. Limits may be changed.\n" + core::format_zone(spec);
+  return config;
 }
 
 // The first IPv4 subnet: its zones may ask (netns::plan_port).
@@ -149,8 +160,8 @@ Status NameService::prepare(const Network& network) {
                       "rename it: the name is for the network's DHCP and DNS");
   TRY(name_service_tree(registry_->paths().lib));
   if (zone == nullptr) {
-    TRY_AS(zone,
-           registry_->create_zone(name, zone_config(network.name, registry_->paths().run), false));
+    TRY_AS(zone, registry_->create_zone(
+                     name, zone_config(name, network.name, registry_->paths().run), false));
     ZoneFile file = zone->file;
     file.state = State::kInstalled;
     file.source = kSource;

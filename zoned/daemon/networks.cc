@@ -55,23 +55,25 @@ Networks::~Networks() {
 }
 
 Result<std::unique_ptr<Networks>> Networks::open(const std::string& root, Registry* registry,
-                                                 base::EventLoop* loop, Events* events) {
+                                                 base::EventLoop* loop, Events* events,
+                                                 ConfigReader* reader) {
   std::unique_ptr<Networks> networks(
       new Networks(netns::Instance(root.empty() ? "/" : root), registry, loop, events));
   TRY_AS(networks->folder_, base::make_dirs(AT_FDCWD, registry->paths().etc + "/networks", 0700));
   TRY_AS(networks->hosts_, base::make_dirs(registry->run_dir(), "networks", 0700));
-  TRY(networks->load());
+  TRY(networks->load(reader));
   return networks;
 }
 
 // A file that can't be read costs its network, not the others.
-Status Networks::load() {
+Status Networks::load(ConfigReader* reader) {
   TRY_AS(auto files, base::list_dir(folder_.get()));
   for (const std::string& file : files) {
     if (!file.ends_with(kJson) || file.starts_with('.')) continue;
     auto read = [&]() -> Result<Network> {
       TRY_AS(std::string text, base::read_file(folder_.get(), file, kMaxFile));
-      return netns::network_from_json(nlohmann::json::parse(text, nullptr, false));
+      TRY_AS(nlohmann::json value, reader->json(text));
+      return netns::network_from_json(value);
     };
     auto network = read();
     if (network && network->name + std::string(kJson) != file)

@@ -36,7 +36,8 @@ class Networks {
  public:
   // root: the canonical root folder of the instance.
   static base::Result<std::unique_ptr<Networks>> open(const std::string& root, Registry* registry,
-                                                      base::EventLoop* loop, Events* events);
+                                                      base::EventLoop* loop, Events* events,
+                                                      ConfigReader* reader);
   ~Networks();
 
   // Objects. Settings are netns::parse_network's.
@@ -132,7 +133,7 @@ class Networks {
   };
   Networks(netns::Instance instance, Registry* registry, base::EventLoop* loop, Events* events);
 
-  base::Status load();
+  base::Status load(ConfigReader* reader);
   base::Result<std::pair<base::UniqueFd, std::string>> lease_file(const Zone& zone) const;
   void load_leases(const Zone& zone);
   base::Status write_leases(const Zone& zone, const std::vector<netns::PortPlan>& ports);

@@ -13,6 +13,7 @@
 #include "labels/label.h"
 #include "vmzone/vm_folder.h"
 #include "zoned/core/plan_json.h"
+#include "zoned/core/spec_document.h"
 #include "zoned/core/spec_toml.h"
 #include "zoned/daemon/authorise.h"
 #include "zoned/daemon/fault.h"
@@ -102,46 +103,68 @@ Result<std::unique_ptr<Registry>> Registry::open(const api::Paths& paths) {
   return registry;
 }
 
-Status Registry::load(std::vector<std::string>* problems) {
-  auto each = [problems](int dir, std::string_view suffix, auto take) -> Status {
-    remove_temporaries(dir);
-    TRY_AS(auto names, base::list_dir(dir));
-    for (const std::string& name : names) {
-      if (stem(name, suffix).empty()) continue;
-      if (Status status = take(name); !status) problems->push_back(status.error().message);
+Status Registry::load_texts(int dir, ConfigReader* reader, std::vector<std::string>* problems,
+                            const Take& take) {
+  constexpr size_t kAtOnce = 512;
+  remove_temporaries(dir);
+  TRY_AS(auto names, base::list_dir(dir));
+  std::erase_if(names, [](const std::string& name) { return stem(name, kToml).empty(); });
+  for (size_t begin = 0; begin < names.size(); begin += kAtOnce) {
+    std::vector<core::ConfigText> texts;
+    for (size_t i = begin; i < std::min(names.size(), begin + kAtOnce); ++i) {
+      auto text = base::read_file(dir, names[i], core::kMaxConfigBytes);
+      if (text)
+        texts.push_back({names[i], *std::move(text)});
+      else
+        problems->push_back(text.error().message);
     }
-    return {};
-  };
+    auto documents = reader->documents(texts);
+    for (size_t i = 0; i < texts.size(); ++i) {
+      Status taken = documents[i] ? take(texts[i], *documents[i]) : Status(documents[i].error());
+      if (!taken) problems->push_back(taken.error().message);
+    }
+  }
+  return {};
+}
+
+Status Registry::load(ConfigReader* reader, std::vector<std::string>* problems) {
   end_removals(problems);
-  TRY(each(etc_pools_.get(), kToml, [this](const std::string& n) { return load_pool(n); }));
+  TRY(load_texts(
+      etc_pools_.get(), reader, problems,
+      [this](const auto& text, const auto& document) { return load_pool(text, document); }));
   pools_.try_emplace("default").first->second.spec.name = "default";
-  TRY(each(etc_zones_.get(), kToml, [this](const std::string& n) { return load_zone(n); }));
+  TRY(load_texts(
+      etc_zones_.get(), reader, problems,
+      [this](const auto& text, const auto& document) { return load_zone(text, document); }));
   end_creations();
   if (std::exchange(unsynced_, false) && syncfs(lib_zones_.get()) != 0)
     return base::sys_error("sync " + base::quoted(paths_.lib, 400));
-  return each(run_zones_.get(), kJson, [this](const std::string& n) { return load_record(n); });
+  remove_temporaries(run_zones_.get());
+  TRY_AS(auto records, base::list_dir(run_zones_.get()));
+  for (const std::string& name : records) {
+    if (stem(name, kJson).empty()) continue;
+    if (Status status = load_record(name, reader); !status)
+      problems->push_back(status.error().message);
+  }
+  return {};
 }
 
-Status Registry::load_pool(const std::string& file) {
-  std::string name = stem(file, kToml);
-  TRY(base::check_name("pool", name));
-  TRY_AS(std::string text, base::read_file(etc_pools_.get(), file, core::kMaxConfigBytes));
-  TRY_AS(core::PoolSpec spec, core::parse_pool(name, text, file));
+Status Registry::load_pool(const core::ConfigText& text, const core::ConfigDocument& document) {
+  std::string name = stem(text.file, kToml);
+  TRY_AS(core::PoolSpec spec, core::spec_from_document<core::PoolSpec>(name, document));
   Pool& pool = pools_[name];
   pool.spec = std::move(spec);
-  pool.config = std::move(text);
+  pool.config = text.text;
   pool.file = true;
   return {};
 }
 
-Status Registry::load_zone(const std::string& file) {
-  std::string name = stem(file, kToml);
-  TRY(base::check_name("zone", name));
-  TRY_AS(std::string text, base::read_file(etc_zones_.get(), file, core::kMaxConfigBytes));
+Status Registry::load_zone(const core::ConfigText& text, const core::ConfigDocument& document) {
+  std::string name = stem(text.file, kToml);
   auto zone = std::make_unique<Zone>();
   zone->name = name;
-  TRY_AS(zone->spec, core::parse_zone(name, text, file));
-  zone->config = std::move(text);
+  TRY_AS(zone->spec, core::spec_from_document<core::ZoneSpec>(name, document));
+  zone->config = text.text;
   auto grants = resolve_grants(zone->spec);
   if (grants) zone->grants = *std::move(grants);  // else: nobody but root, which is safe
   TRY_AS(UniqueFd dir, zone_dir(name, true));
@@ -168,7 +191,7 @@ Status Registry::load_zone(const std::string& file) {
   return {};
 }
 
-Status Registry::load_record(const std::string& file) {
+Status Registry::load_record(const std::string& file, ConfigReader* reader) {
   std::string name = stem(file, kJson);
   auto damaged = [&](base::Error error) {
     // Without it the zone counts as unknown: recovery ends whatever is left of it.
@@ -192,7 +215,9 @@ Status Registry::load_record(const std::string& file) {
     made->file.label = made->label.encode();
     made->spec.name = name;
     if (record->ephemeral) {
-      auto spec = core::parse_zone(name, record->config, name);
+      auto document = std::move(reader->documents({{name, record->config}}).front());
+      auto spec = document ? core::spec_from_document<core::ZoneSpec>(name, *document)
+                           : Result<core::ZoneSpec>(std::move(document).error());
       if (spec) made->spec = *std::move(spec);
     }
     zone = made.get();
@@ -231,16 +256,16 @@ Pool* Registry::find_pool(std::string_view name) {
   return it == pools_.end() ? nullptr : &it->second;
 }
 
-Result<Zone*> Registry::create_zone(const std::string& name, const std::string& config,
+Result<Zone*> Registry::create_zone(const std::string& name, const ZoneConfig& config,
                                     bool ephemeral) {
   TRY(base::check_name("zone", name));
   if (find(name) != nullptr)
     return make_error(Code::kExists, zone_subject(name) + " exists already");
   auto zone = std::make_unique<Zone>();
   zone->name = name;
-  TRY_AS(zone->spec, core::parse_zone(name, config, name + std::string(kToml)));
+  zone->spec = config.spec;
   TRY_AS(zone->grants, resolve_grants(zone->spec));
-  zone->config = config;
+  zone->config = config.text;
   zone->ephemeral = ephemeral;
   zone->file.id = random_id();
   zone->label = labels::default_label();
@@ -256,7 +281,7 @@ Result<Zone*> Registry::create_zone(const std::string& name, const std::string& 
     Status written =
         base::replace_file(dir.get(), "zone.json", to_text(zone->file), Durability::kDisk);
     if (written)
-      written = base::replace_file(etc_zones_.get(), name + std::string(kToml), config,
+      written = base::replace_file(etc_zones_.get(), name + std::string(kToml), config.text,
                                    Durability::kDisk);
     if (!written) {
       unlinkat(dir.get(), "zone.json", 0);
@@ -270,15 +295,14 @@ Result<Zone*> Registry::create_zone(const std::string& name, const std::string& 
   return made;
 }
 
-Status Registry::set_config(Zone* zone, const std::string& config) {
-  TRY_AS(core::ZoneSpec spec, core::parse_zone(zone->name, config, zone->name + ".toml"));
-  TRY_AS(auto grants, resolve_grants(spec));
+Status Registry::set_config(Zone* zone, const ZoneConfig& config) {
+  TRY_AS(auto grants, resolve_grants(config.spec));
   if (!zone->ephemeral)
-    TRY(base::replace_file(etc_zones_.get(), zone->name + std::string(kToml), config,
+    TRY(base::replace_file(etc_zones_.get(), zone->name + std::string(kToml), config.text,
                            Durability::kDisk));
-  zone->spec = std::move(spec);
+  zone->spec = config.spec;
   zone->grants = std::move(grants);
-  zone->config = config;
+  zone->config = config.text;
   return {};
 }
 
@@ -350,26 +374,26 @@ void Registry::end_creations() {
   }
 }
 
-Status Registry::create_pool(const std::string& name, const std::string& config) {
+Status Registry::create_pool(const std::string& name, const PoolConfig& config) {
   TRY(base::check_name("pool", name));
   Pool* existing = find_pool(name);
   if (existing != nullptr && existing->file)
     return make_error(Code::kExists, "pool " + base::quoted(name) + " exists already");
-  TRY_AS(core::PoolSpec spec, core::parse_pool(name, config, name + std::string(kToml)));
-  TRY(base::replace_file(etc_pools_.get(), name + std::string(kToml), config, Durability::kDisk));
+  TRY(base::replace_file(etc_pools_.get(), name + std::string(kToml), config.text,
+                         Durability::kDisk));
   Pool& pool = pools_[name];
-  pool.spec = std::move(spec);
-  pool.config = config;
+  pool.spec = config.spec;
+  pool.config = config.text;
   pool.file = true;
   return {};
 }
 
-Status Registry::set_pool(Pool* pool, const std::string& config) {
+Status Registry::set_pool(Pool* pool, const PoolConfig& config) {
   const std::string name = pool->spec.name;
-  TRY_AS(core::PoolSpec spec, core::parse_pool(name, config, name + std::string(kToml)));
-  TRY(base::replace_file(etc_pools_.get(), name + std::string(kToml), config, Durability::kDisk));
-  pool->spec = std::move(spec);
-  pool->config = config;
+  TRY(base::replace_file(etc_pools_.get(), name + std::string(kToml), config.text,
+                         Durability::kDisk));
+  pool->spec = config.spec;
+  pool->config = config.text;
   pool->file = true;
   return {};
 }

@@ -2,6 +2,7 @@
 // pool files; it knows nothing of processes.
 #pragma once
 
+#include <functional>
 #include <list>
 #include <map>
 #include <memory>
@@ -12,18 +13,24 @@
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "zoned/api/paths.h"
+#include "zoned/daemon/config_reader.h"
 #include "zoned/daemon/zone.h"
 
 namespace zoned {
+
+// Text and what it says; whoever makes one has checked that they are the same.
+using ZoneConfig = core::Configured<core::ZoneSpec>;
+using PoolConfig = core::Configured<core::PoolSpec>;
 
 class Registry {
  public:
   // Opens (makes) the three folders, 0700; RUN is 0711: its socket is for everybody.
   static base::Result<std::unique_ptr<Registry>> open(const api::Paths& paths);
 
-  // Reads every file. A file that can't be read or parsed is reported in problems and skipped: one
-  // bad zone must not keep the others down. Records of zones without configuration are kept too.
-  base::Status load(std::vector<std::string>* problems);
+  // Reads every file, texts by the reader. A file that can't be read or parsed is reported in problems
+  // and skipped: one bad zone must not keep the others down. Records of zones without configuration
+  // are kept too.
+  base::Status load(ConfigReader* reader, std::vector<std::string>* problems);
 
   const api::Paths& paths() const { return paths_; }
   int run_dir() const { return run_.get(); }
@@ -42,10 +49,10 @@ class Registry {
   std::map<std::string, Pool, std::less<>>& pools() { return pools_; }
 
   // A new zone with its files (not for ephemeral ones: only memory). kExists.
-  base::Result<Zone*> create_zone(const std::string& name, const std::string& config,
+  base::Result<Zone*> create_zone(const std::string& name, const ZoneConfig& config,
                                   bool ephemeral);
-  // Replaces the configuration: parsed, written durably, then taken.
-  base::Status set_config(Zone* zone, const std::string& config);
+  // Replaces the configuration: written durably, then taken.
+  base::Status set_config(Zone* zone, const ZoneConfig& config);
   // Writes zone.json durably and takes the state. Ephemeral zones: memory only.
   base::Status set_file(Zone* zone, const ZoneFile& file);
   // Removes the zone's configuration and memory and moves its folder to the trash. Marked before the
@@ -57,8 +64,8 @@ class Registry {
   int images_dir() const { return images_.get(); }
   void drop_zone(const std::string& name) { zones_.erase(zones_.find(name)); }
 
-  base::Status create_pool(const std::string& name, const std::string& config);
-  base::Status set_pool(Pool* pool, const std::string& config);
+  base::Status create_pool(const std::string& name, const PoolConfig& config);
+  base::Status set_pool(Pool* pool, const PoolConfig& config);
   base::Status remove_pool(const std::string& name);
 
   // Runtime state in RUN/zones, not synced.
@@ -81,9 +88,12 @@ class Registry {
   void end_removals(std::vector<std::string>* problems);
   void end_creations();
   base::Result<std::string> end_removal(const std::string& name);
-  base::Status load_zone(const std::string& file);
-  base::Status load_record(const std::string& file);
-  base::Status load_pool(const std::string& file);
+  using Take = std::function<base::Status(const core::ConfigText&, const core::ConfigDocument&)>;
+  base::Status load_texts(int dir, ConfigReader* reader, std::vector<std::string>* problems,
+                          const Take& take);
+  base::Status load_zone(const core::ConfigText& text, const core::ConfigDocument& document);
+  base::Status load_record(const std::string& file, ConfigReader* reader);
+  base::Status load_pool(const core::ConfigText& text, const core::ConfigDocument& document);
 
   api::Paths paths_;
   base::UniqueFd etc_zones_;

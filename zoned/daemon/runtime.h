@@ -27,6 +27,7 @@
 #include "zoned/daemon/guests.h"
 #include "zoned/daemon/keepers.h"
 #include "zoned/daemon/networks.h"
+#include "zoned/daemon/parsers.h"
 #include "zoned/daemon/registry.h"
 #include "zoned/daemon/shares.h"
 
@@ -46,6 +47,7 @@ struct Parts {
   Guests* guests = nullptr;
   const core::HostFacts* host = nullptr;
   AuditSink* audit = nullptr;
+  Parsers* parsers = nullptr;
 };
 
 inline bool is_vm(const Zone& zone) { return zone.spec.brand == core::Brand::kVm; }
@@ -93,7 +95,7 @@ class Runtime {
   void exec(Zone* zone, ExecRequest request, OnEntered done);
   // Writes the zone's configuration down and, when it runs, gives it its ports at once; false: they
   // wait for the next boot. All or nothing; after a crash in between, finish_ports() ends it.
-  base::Result<bool> configure(Zone* zone, const std::string& text, const core::ZoneSpec& spec);
+  base::Result<bool> configure(Zone* zone, const ZoneConfig& config);
   // Recovery: ports that were being changed become what the configuration says.
   void finish_ports(Zone* zone);
   // A plan for the zone as configured, without effects: for verify and set.
@@ -156,7 +158,7 @@ class Runtime {
 
   // Ports of running zones (runtime_ports.cc).
   base::Status move_ports(Zone* zone, const std::vector<netns::PortPlan>& ports);
-  base::Status apply_ports(Zone* zone, const std::string& text,
+  base::Status apply_ports(Zone* zone, const ZoneConfig& config,
                            const std::vector<netns::PortPlan>& ports);
 
   // End (runtime_halt.cc).

@@ -14,23 +14,24 @@ using base::Result;
 using base::Status;
 using base::UniqueFd;
 
-Result<bool> Runtime::configure(Zone* zone, const std::string& text, const core::ZoneSpec& spec) {
+Result<bool> Runtime::configure(Zone* zone, const ZoneConfig& config) {
+  const core::ZoneSpec& spec = config.spec;
   const core::ZoneSpec& before = zone->spec;
   bool same = before.net == spec.net && before.firewall == spec.firewall &&
               before.firewall_in == spec.firewall_in && before.firewall_out == spec.firewall_out;
   bool running = zone->state == State::kRunning && zone->record && zone->record->pid != 0;
   if (same || !running) {
-    TRY(parts_.registry->set_config(zone, text));
+    TRY(parts_.registry->set_config(zone, config));
     if (!same) TRY(parts_.networks->release_unused(*zone));
     return same || !zone->record;
   }
   auto ports = parts_.networks->plan_change(*zone, before, spec);
   if (!ports && ports.error().code == Code::kUnsupported) {
     TRY(parts_.networks->lease_again(*zone));
-    TRY(parts_.registry->set_config(zone, text));
+    TRY(parts_.registry->set_config(zone, config));
     return false;
   }
-  Status applied = ports ? apply_ports(zone, text, *ports) : Status(ports.error());
+  Status applied = ports ? apply_ports(zone, config, *ports) : Status(ports.error());
   if (!applied) {
     base::log_ignored("zone " + base::quoted(zone->name) + ": leases",
                       parts_.networks->lease_again(*zone));
@@ -40,20 +41,20 @@ Result<bool> Runtime::configure(Zone* zone, const std::string& text, const core:
   return true;
 }
 
-Status Runtime::apply_ports(Zone* zone, const std::string& text,
+Status Runtime::apply_ports(Zone* zone, const ZoneConfig& config,
                             const std::vector<netns::PortPlan>& ports) {
-  const std::string before = zone->config;
+  const ZoneConfig before{zone->config, zone->spec};
   TRY(fault_point("set.mark.before"));
   TRY(parts_.registry->set_changing(zone->name, true));
   auto act = [&]() -> Status {
     TRY(fault_point("set.mark.after"));
     TRY(fault_point("set.config.before"));
-    TRY(parts_.registry->set_config(zone, text));
+    TRY(parts_.registry->set_config(zone, config));
     TRY(fault_point("set.config.after"));
     return move_ports(zone, ports);
   };
   Status done = act();
-  if (!done && zone->config != before)
+  if (!done && zone->config != before.text)
     if (Status back = parts_.registry->set_config(zone, before); !back) {
       base::Error error = std::move(done).error();
       error.message += "; " + back.error().message;

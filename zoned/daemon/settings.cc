@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/strings.h"
-#include "zoned/core/config_document.h"
 
 namespace zoned {
 
@@ -22,8 +21,7 @@ base::Error wrong(const core::ConfigDocument& document, const core::ConfigEntry&
 
 }  // namespace
 
-base::Result<Settings> parse_settings(std::string_view text, std::string_view file) {
-  TRY_AS(core::ConfigDocument document, core::parse_document(text, file));
+base::Result<Settings> settings_from_document(const core::ConfigDocument& document) {
   Settings settings;
   for (const core::ConfigEntry& entry : document.entries) {
     std::string name = core::path_text(entry.path);

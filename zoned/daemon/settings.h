@@ -3,9 +3,9 @@
 
 #include <cstdint>
 #include <string>
-#include <string_view>
 
 #include "base/result.h"
+#include "zoned/core/config_document.h"
 
 namespace zoned {
 
@@ -19,8 +19,8 @@ struct Settings {
   bool operator==(const Settings&) const = default;
 };
 
-// file names the text in errors. Unknown keys are errors that name the nearest known one.
-base::Result<Settings> parse_settings(std::string_view text, std::string_view file);
+// Unknown keys are errors that name the nearest known one.
+base::Result<Settings> settings_from_document(const core::ConfigDocument& document);
 
 // Bytes that all zones together may use.
 uint64_t memory_for_zones(const Settings& settings, uint64_t machine);

@@ -373,7 +373,7 @@ TEST_CASE("connections are accepted at a listening socket") {
   auto dir = take(base::open_at(AT_FDCWD, folder, O_PATH | O_DIRECTORY));
   auto listener = take(base::listen_unix(dir.get(), "zoned.sock", SOCK_STREAM));
   auto server = take(
-      api::Server::create(loop.get(), std::move(listener),
+      api::Server::create(loop.get(), std::move(listener), harness::parse_here,
                           [](const api::Call& call) { call.answer.reply(json::object()); }, {}));
   std::vector<base::UniqueFd> clients;
   for (int i = 0; i < 300; ++i)

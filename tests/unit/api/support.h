@@ -15,6 +15,7 @@
 
 #include "base/event_loop.h"
 #include "base/unix_socket.h"
+#include "tests/harness/parse_here.h"
 #include "zoned/api/server.h"
 
 namespace api_test {
@@ -30,6 +31,7 @@ T take(base::Result<T> result) {
 struct Fixture {
   std::unique_ptr<base::EventLoop> loop = take(base::EventLoop::create());
   std::vector<api::Call> calls;
+  api::Parse parse = harness::parse_here;
   api::Server::Handler handler = [this](api::Call call) { calls.push_back(std::move(call)); };
   std::unique_ptr<api::Server> server;
 
@@ -37,8 +39,11 @@ struct Fixture {
     auto pair = take(base::socket_pair(SOCK_STREAM));  // never readable: stands for a listener
     keep = std::move(pair.second);
     server = take(api::Server::create(
-        loop.get(), std::move(pair.first), [this](api::Call call) { handler(std::move(call)); },
-        options));
+        loop.get(), std::move(pair.first),
+        [this](uid_t uid, const std::string& text, const api::OnParsed& done) {
+          parse(uid, text, done);
+        },
+        [this](api::Call call) { handler(std::move(call)); }, options));
   }
 
   base::UniqueFd connect() {

@@ -21,6 +21,7 @@
 #include "base/files.h"
 #include "cli/solaris.h"
 #include "cli/verbs.h"
+#include "tests/harness/parse_here.h"
 #include "zoned/api/server.h"
 
 namespace cli_test {
@@ -46,7 +47,7 @@ class FakeDaemon {
     run_ = take(base::make_dirs(AT_FDCWD, root_ + "/run"));
     loop_ = take(base::EventLoop::create());
     auto listener = take(base::listen_unix(run_.get(), "zoned.sock", SOCK_STREAM));
-    server_ = take(api::Server::create(loop_.get(), std::move(listener),
+    server_ = take(api::Server::create(loop_.get(), std::move(listener), harness::parse_here,
                                        [this](api::Call call) { answer(std::move(call)); }, {}));
   }
   ~FakeDaemon() {

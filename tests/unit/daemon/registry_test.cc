@@ -4,24 +4,27 @@
 
 #include <catch2/catch.hpp>
 
-#include "tests/unit/daemon/temporary.h"
+#include "tests/unit/daemon/configs.h"
 
 namespace zoned {
 namespace {
 
 using testing::must;
+using testing::pool_config;
 using testing::TemporaryFolder;
 using testing::write_text;
+using testing::zone_config;
 
 struct World {
   std::unique_ptr<Registry> open() { return must(Registry::open(api::paths_for(folder.path()))); }
   std::unique_ptr<Registry> load(std::vector<std::string>* problems = nullptr) {
     auto registry = open();
     std::vector<std::string> ignored;
-    must(registry->load(problems != nullptr ? problems : &ignored));
+    must(registry->load(&reader, problems != nullptr ? problems : &ignored));
     return registry;
   }
   TemporaryFolder folder;
+  testing::PlainReader reader;
 };
 
 mode_t mode_of(const std::string& path) {
@@ -53,11 +56,12 @@ TEST_CASE("a created zone is there after a restart, with the same identity") {
   std::string id;
   {
     auto registry = world.load();
-    Zone* zone = must(registry->create_zone("web", "cpu-shares = 7\n# why\n", false));
+    Zone* zone =
+        must(registry->create_zone("web", zone_config("web", "cpu-shares = 7\n# why\n"), false));
     CHECK(zone->state == State::kConfigured);
     id = zone->file.id;
-    CHECK_FALSE(registry->create_zone("web", "", false).ok());
-    CHECK_FALSE(registry->create_zone("../web", "", false).ok());
+    CHECK_FALSE(registry->create_zone("web", zone_config("web", ""), false).ok());
+    CHECK_FALSE(registry->create_zone("../web", zone_config("web", ""), false).ok());
   }
   auto registry = world.load();
   Zone* zone = must(registry->get("web"));
@@ -77,7 +81,7 @@ TEST_CASE("a configuration that a person put there is a configured zone") {
 
 TEST_CASE("a broken file is reported and keeps nobody else down") {
   World world;
-  must(world.load()->create_zone("good", "", false));
+  must(world.load()->create_zone("good", zone_config("good", ""), false));
   write_text(world.folder / "etc/zones/bad.toml", "cpu-shares = \"many\"\n");
   write_text(world.folder / "etc/zones/.bad.toml.1.0.tmp", "half");
   write_text(world.folder / "run/zones/good.json", "{");
@@ -97,7 +101,7 @@ TEST_CASE("states last, and a record makes a zone running") {
   World world;
   {
     auto registry = world.load();
-    Zone* zone = must(registry->create_zone("web", "", false));
+    Zone* zone = must(registry->create_zone("web", zone_config("web", ""), false));
     ZoneFile file = zone->file;
     file.state = State::kInstalled;
     file.source = "dir:/srv";
@@ -118,7 +122,7 @@ TEST_CASE("a record without configuration is an ephemeral zone that can be ended
   World world;
   {
     auto registry = world.load();
-    Zone* zone = must(registry->create_zone("run-1", "cpu-shares = 5", true));
+    Zone* zone = must(registry->create_zone("run-1", zone_config("run-1", "cpu-shares = 5"), true));
     zone->record = record_of("run-1");
     zone->record->ephemeral = true;
     zone->record->config = zone->config;
@@ -135,7 +139,7 @@ TEST_CASE("a record without configuration is an ephemeral zone that can be ended
 TEST_CASE("a removed zone leaves nothing but what lies in the trash") {
   World world;
   auto registry = world.load();
-  must(registry->create_zone("web", "", false));
+  must(registry->create_zone("web", zone_config("web", ""), false));
   write_text(world.folder / "lib/zones/web/file", "x");
   std::string aside = must(registry->remove_zone("web"));
   CHECK(base::exists_at(AT_FDCWD, world.folder / ("lib/trash/" + aside + "/file")));
@@ -146,7 +150,7 @@ TEST_CASE("a removed zone leaves nothing but what lies in the trash") {
 
 TEST_CASE("a removal that was cut short is ended at the next start") {
   World world;
-  must(world.load()->create_zone("web", "", false));
+  must(world.load()->create_zone("web", zone_config("web", ""), false));
   write_text(world.folder / "lib/zones/web/removing", "");
   CHECK(world.load()->find("web") == nullptr);
   CHECK(must(base::list_dir(AT_FDCWD, world.folder / "lib/zones")).empty());
@@ -155,13 +159,11 @@ TEST_CASE("a removal that was cut short is ended at the next start") {
 TEST_CASE("a configuration is taken only if it is good") {
   World world;
   auto registry = world.load();
-  Zone* zone = must(registry->create_zone("web", "cpu-shares = 2", false));
-  CHECK_FALSE(registry->set_config(zone, "cpu-shares = 0").ok());
-  CHECK_FALSE(
-      registry->set_config(zone, "[[admin]]\nuser = \"no-such-user-here\"\nauths = [\"login\"]\n")
-          .ok());
+  Zone* zone = must(registry->create_zone("web", zone_config("web", "cpu-shares = 2"), false));
+  const std::string stranger = "[[admin]]\nuser = \"no-such-user-here\"\nauths = [\"login\"]\n";
+  CHECK_FALSE(registry->set_config(zone, zone_config("web", stranger)).ok());
   CHECK(zone->spec.cpu_shares == 2);
-  must(registry->set_config(zone, "cpu-shares = 3"));
+  must(registry->set_config(zone, zone_config("web", "cpu-shares = 3")));
   CHECK(must(world.load()->get("web"))->spec.cpu_shares == 3);
 }
 
@@ -180,8 +182,8 @@ TEST_CASE("the default pool is always there, others last") {
   {
     auto registry = world.load();
     CHECK(registry->find_pool("default") != nullptr);
-    must(registry->create_pool("p1", "shares = 3"));
-    CHECK_FALSE(registry->create_pool("p1", "").ok());
+    must(registry->create_pool("p1", pool_config("p1", "shares = 3")));
+    CHECK_FALSE(registry->create_pool("p1", pool_config("p1", "")).ok());
   }
   auto registry = world.load();
   REQUIRE(registry->find_pool("p1") != nullptr);
@@ -193,7 +195,7 @@ TEST_CASE("the default pool is always there, others last") {
 TEST_CASE("the folder of a vm zone is there once it is installed") {
   World world;
   auto registry = world.load();
-  must(registry->create_zone("guest", "", false));
+  must(registry->create_zone("guest", zone_config("guest", ""), false));
   auto absent = registry->vm_dir("guest");
   REQUIRE_FALSE(absent);
   CHECK(absent.error().code == base::Code::kNotFound);

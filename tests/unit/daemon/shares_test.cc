@@ -3,8 +3,8 @@
 #include <catch2/catch.hpp>
 #include <map>
 
+#include "tests/unit/daemon/configs.h"
 #include "tests/unit/daemon/fake_cgroups.h"
-#include "tests/unit/daemon/temporary.h"
 
 namespace zoned {
 namespace {
@@ -15,11 +15,11 @@ using testing::must;
 struct World {
   World() : registry(must(Registry::open(api::paths_for(folder.path())))) {
     std::vector<std::string> problems;
-    must(registry->load(&problems));
+    must(registry->load(&reader, &problems));
   }
   Zone* zone(const std::string& name, uint32_t count, const std::string& pool = "default") {
     std::string text = "cpu-shares = " + std::to_string(count) + "\npool = \"" + pool + "\"\n";
-    Zone* made = must(registry->create_zone(name, text, true));
+    Zone* made = must(registry->create_zone(name, testing::zone_config(name, text), true));
     return made;
   }
   void boot(Zone* zone) {
@@ -31,6 +31,7 @@ struct World {
     must(shares.ensure_pool(record.pool));
   }
 
+  testing::PlainReader reader;
   testing::TemporaryFolder folder;
   std::unique_ptr<Registry> registry;
   FakeCgroups cgroups;
@@ -74,8 +75,8 @@ TEST_CASE("a zone that left no longer counts") {
 
 TEST_CASE("pools with zones are weighted among each other") {
   World world;
-  must(world.registry->create_pool("p1", "shares = 1"));
-  must(world.registry->create_pool("p3", "shares = 3"));
+  must(world.registry->create_pool("p1", testing::pool_config("p1", "shares = 1")));
+  must(world.registry->create_pool("p3", testing::pool_config("p3", "shares = 3")));
   world.boot(world.zone("a", 1, "p1"));
   world.boot(world.zone("b", 1, "p3"));
   const Pool& p1 = *world.registry->find_pool("p1");
@@ -87,12 +88,12 @@ TEST_CASE("pools with zones are weighted among each other") {
 
 TEST_CASE("changing a pool's shares reaches the kernel") {
   World world;
-  must(world.registry->create_pool("p1", "shares = 1"));
+  must(world.registry->create_pool("p1", testing::pool_config("p1", "shares = 1")));
   world.boot(world.zone("a", 1, "p1"));
   world.boot(world.zone("b", 1));
   Pool* pool = world.registry->find_pool("p1");
   core::PoolSpec before = pool->spec;
-  must(world.registry->set_pool(pool, "shares = 4"));
+  must(world.registry->set_pool(pool, testing::pool_config("p1", "shares = 4")));
   must(world.shares.pool_changed(pool, before));
   const Pool& other = *world.registry->find_pool("default");
   CHECK(world.cgroups.weight_of("p1", "") == 4 * other.weight);

@@ -17,16 +17,21 @@ namespace {
 
 using testing::must;
 
+base::Result<Settings> settings(std::string_view text, std::string_view file) {
+  TRY_AS(core::ConfigDocument document, core::parse_document(text, file));
+  return settings_from_document(document);
+}
+
 TEST_CASE("settings have defaults, ranges and errors with a place") {
-  CHECK(must(parse_settings("", "f")) == Settings{});
-  CHECK(must(parse_settings("host-shares = 250\n", "f")).host_shares == 250);
-  CHECK(must(parse_settings("host-reserve = \"2G\"\n", "f")).host_reserve == 2ULL << 30);
-  CHECK(must(parse_settings("audit-keep = 7\n", "f")).audit_keep == 7);
-  CHECK_FALSE(parse_settings("audit-keep = -1\n", "f").ok());
-  CHECK_FALSE(parse_settings("host-shares = 0\n", "f").ok());
-  CHECK_FALSE(parse_settings("host-shares = \"1\"\n", "f").ok());
-  CHECK_FALSE(parse_settings("host-reserve = 5\n", "f").ok());
-  auto unknown = parse_settings("# comment\nhost-share = 5\n", "zoned.toml");
+  CHECK(must(settings("", "f")) == Settings{});
+  CHECK(must(settings("host-shares = 250\n", "f")).host_shares == 250);
+  CHECK(must(settings("host-reserve = \"2G\"\n", "f")).host_reserve == 2ULL << 30);
+  CHECK(must(settings("audit-keep = 7\n", "f")).audit_keep == 7);
+  CHECK_FALSE(settings("audit-keep = -1\n", "f").ok());
+  CHECK_FALSE(settings("host-shares = 0\n", "f").ok());
+  CHECK_FALSE(settings("host-shares = \"1\"\n", "f").ok());
+  CHECK_FALSE(settings("host-reserve = 5\n", "f").ok());
+  auto unknown = settings("# comment\nhost-share = 5\n", "zoned.toml");
   REQUIRE_FALSE(unknown.ok());
   CHECK(unknown.error().message.starts_with("zoned.toml:2:1: "));
   CHECK(unknown.error().hint.find("host-shares") != std::string::npos);

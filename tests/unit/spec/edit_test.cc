@@ -9,7 +9,7 @@ namespace {
 
 std::string edited(const std::string& text, const std::vector<std::string>& assignments) {
   auto result = core::edit_zone("web", text, assignments);
-  return result ? *result : "error: " + result.error().message;
+  return result ? result->text : "error: " + result.error().message;
 }
 
 base::Error refused(const std::string& text, const std::vector<std::string>& assignments) {
@@ -186,6 +186,6 @@ TEST_CASE("a broken or unknown text is not edited") {
 TEST_CASE("pools are edited by their own keys") {
   auto result = core::edit_pool("web", "# web\nshares = 1\n", {"shares=3", "cpus=0-1"});
   REQUIRE(result.ok());
-  CHECK(*result == "# web\nshares = 3\ncpus = \"0-1\"\n");
+  CHECK(result->text == "# web\nshares = 3\ncpus = \"0-1\"\n");
   CHECK_FALSE(core::edit_pool("web", "", {"cpu-shares=3"}).ok());
 }
