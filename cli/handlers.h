@@ -62,6 +62,10 @@ base::Result<int> pool_set(const Context& context, const Arguments& arguments);
 base::Result<int> pool_list(const Context& context, const Arguments& arguments);
 base::Result<int> pool_info(const Context& context, const Arguments& arguments);
 base::Result<int> pool_delete(const Context& context, const Arguments& arguments);
+// users.cc
+base::Result<int> user_set(const Context& context, const Arguments& arguments);
+base::Result<int> user_list(const Context& context, const Arguments& arguments);
+base::Result<int> user_delete(const Context& context, const Arguments& arguments);
 // networks.cc
 base::Result<int> net_create(const Context& context, const Arguments& arguments);
 base::Result<int> net_set(const Context& context, const Arguments& arguments);

@@ -8,19 +8,11 @@ namespace labels {
 namespace {
 
 constexpr size_t kHexDigits = kCompartments / 4;
-constexpr uint8_t kPublicClass = 1;
 
 int hex_value(char c) {
   if (c >= '0' && c <= '9') return c - '0';
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
   return -1;
-}
-
-std::string upper(std::string_view text) {
-  std::string result(text);
-  for (char& c : result)
-    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
-  return result;
 }
 
 base::Error bad_encoding(std::string_view text, std::string_view why) {
@@ -98,26 +90,6 @@ base::Result<Label> Label::decode(std::string_view text) {
   if (!classification) return bad_encoding(text, "the class is not a number from 0 to 255");
   TRY_AS(Compartments compartments, decode_bitmap(text, text.substr(colon + 1)));
   return Label(static_cast<uint8_t>(*classification), compartments);
-}
-
-Label default_label() { return {kPublicClass, {}}; }
-
-std::string name_of(const Label& label) {
-  if (label.is_admin_low()) return "ADMIN_LOW";
-  if (label.is_admin_high()) return "ADMIN_HIGH";
-  if (label == default_label()) return "PUBLIC";
-  return label.encode();
-}
-
-base::Result<Label> parse_name(std::string_view text) {
-  std::string name = upper(text);
-  if (name == "ADMIN_LOW") return Label::admin_low();
-  if (name == "ADMIN_HIGH") return Label::admin_high();
-  if (name == "PUBLIC") return default_label();
-  std::string near = base::nearest(name, {"PUBLIC", "ADMIN_LOW", "ADMIN_HIGH"});
-  return base::make_error(
-      base::Code::kInvalid, "unknown label " + base::quoted(text),
-      near.empty() ? "the label of every zone is PUBLIC" : "did you mean " + near + "?");
 }
 
 }  // namespace labels

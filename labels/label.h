@@ -51,12 +51,4 @@ class Label {
   Compartments compartments_;
 };
 
-// Names of the built-in encodings. One label exists for now, PUBLIC (class 1, no compartments);
-// it is the default of every zone.
-Label default_label();
-// A label without a name there gives its stored form, which parse_name refuses.
-std::string name_of(const Label& label);
-// Accepts PUBLIC, ADMIN_LOW and ADMIN_HIGH; any case.
-base::Result<Label> parse_name(std::string_view text);
-
 }  // namespace labels

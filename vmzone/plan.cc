@@ -91,12 +91,7 @@ core::ZoneSpec with_vm_limits(const core::ZoneSpec& spec, const Machine& machine
 
 Result<PlannedVm> plan_vm(const VmInputs& in) {
   PlannedVm out;
-  labels::Label label = labels::default_label();
-  if (!in.zone.spec.label.empty()) {
-    TRY_AS(label, labels::parse_name(in.zone.spec.label));
-  }
-  TRY_AS(out.machine,
-         machine_of(in.zone.spec, in.hardware, in.accelerator, labels::name_of(label)));
+  TRY_AS(out.machine, machine_of(in.zone.spec, in.hardware, in.accelerator, in.zone.label_name));
   const core::ZoneSpec spec = with_vm_limits(in.zone.spec, out.machine);
   const core::PlanInputs zone{spec,
                               in.zone.host,
@@ -109,7 +104,9 @@ Result<PlannedVm> plan_vm(const VmInputs& in) {
                               false,
                               false,
                               {},
-                              in.zone.ports};
+                              in.zone.ports,
+                              in.zone.label,
+                              in.zone.label_name};
   TRY_AS(out.planned, core::plan_common(zone));
   core::ZonePlan& plan = out.planned.plan;
   using Access = core::LandlockRule::Access;

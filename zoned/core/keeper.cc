@@ -115,6 +115,8 @@ void Keeper::dispatch(uint64_t id, const json& request, NamedFds fds) {
       auto socket = attach_console(request.at("zone").get<std::string>());
       if (!socket) return reply_error(id, number, socket.error());
       return reply(id, number, json::object(), {socket->get()});
+    } else if (op == "hang-up") {
+      hubs_.erase(request.at("zone").get<std::string>());
     } else if (op == "output") {
       Zone* zone = find(request.at("zone").get<std::string>());
       if (zone != nullptr && zone->output)

@@ -20,6 +20,8 @@
 //       names: "cgroup" (v2 exec leaf, if any), "procs0".., "filter", "stdin", "stdout", "stderr"
 //   {op: "signal", zone, signal}             {}   to the zone's first process, by what we parent
 //   {op: "console", zone}                    {}   + one end of a stream socket: the zone's console
+//   {op: "hang-up", zone}                    {}   clients of its console are cut off: the next zone of
+//                                               that name is another
 //   {op: "output", zone}                     {}   + a duplicate of what launch gave, for a zoned that
 //                                               has lost it
 //   {op: "narrow", zone}                     {}   start-only calls of its filter fail from now on

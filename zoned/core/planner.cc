@@ -271,10 +271,7 @@ Result<Planned> plan_common(const PlanInputs& in) {
   plan.name = in.spec.name;
   plan.boot_id = in.boot_id;
   plan.brand = in.spec.brand;
-  plan.label = labels::default_label();
-  if (!in.spec.label.empty()) {
-    TRY_AS(plan.label, labels::parse_name(in.spec.label));
-  }
+  plan.label = in.label;
   plan.namespaces.time = in.host.time_namespace;
   plan.ids = in.ids;
   plan.hostname = in.spec.hostname.empty() ? in.spec.name : in.spec.hostname;

@@ -35,13 +35,15 @@ struct PlanInputs {
   std::string boot_id;
   uint32_t cpu_weight = 0;  // from resource::weights_for; 0: leave the default
   const resource::CgroupDriver* cgroups = nullptr;
-  bool ephemeral = false;           // zone run: an overlay over the source
-  bool client_stdio = false;        // zone run: the client's descriptors
-  bool client_tty = false;          // zone run: a pty for the client instead
-  std::vector<bool> private_trees;  // per [[fs]]: is `special` below a folder that only root
-                                    // may enter? Only then is it idmapped (else a zone's
-                                    // root would make files of the host's root)
-  std::vector<netns::PortPlan> ports = {};  // per [[net]], planned by netns::plan_port
+  bool ephemeral = false;              // zone run: an overlay over the source
+  bool client_stdio = false;           // zone run: the client's descriptors
+  bool client_tty = false;             // zone run: a pty for the client instead
+  std::vector<bool> private_trees;     // per [[fs]]: is `special` below a folder that only root
+                                       // may enter? Only then is it idmapped (else a zone's
+                                       // root would make files of the host's root)
+  std::vector<netns::PortPlan> ports;  // per [[net]], planned by netns::plan_port
+  labels::Label label;                 // the zone's, from the registry: never parsed here
+  std::string label_name;              // its canonical name, for the guest
 };
 
 // Of a zone with ports: a file of ours (descriptor "hosts"), read-only.

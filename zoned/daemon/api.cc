@@ -14,8 +14,7 @@ Api::Api(const Parts& parts, Runtime* runtime, Installer* installer, AuditLog* a
       runtime_(runtime),
       installer_(installer),
       audit_(audit),
-      hooks_(std::move(hooks)),
-      shared_stat_(std::make_shared<StatSession>(parts)) {}
+      hooks_(std::move(hooks)) {}
 
 const std::vector<Api::Method>& Api::methods() {
   static const std::vector<Method> kMethods = {
@@ -48,16 +47,19 @@ const std::vector<Api::Method>& Api::methods() {
       {"Events", Verb::kSee, Target::kList, &Api::events},
       {"PoolCreate", Verb::kHost, Target::kHost, &Api::pool_create},
       {"PoolSet", Verb::kHost, Target::kHost, &Api::pool_set},
-      {"PoolList", Verb::kHost, Target::kHost, &Api::pool_list},
-      {"PoolInfo", Verb::kHost, Target::kHost, &Api::pool_info},
+      {"PoolList", Verb::kReadHost, Target::kHost, &Api::pool_list},
+      {"PoolInfo", Verb::kReadHost, Target::kHost, &Api::pool_info},
       {"PoolDelete", Verb::kHost, Target::kHost, &Api::pool_delete},
       {"NetCreate", Verb::kHost, Target::kHost, &Api::net_create},
       {"NetSet", Verb::kHost, Target::kHost, &Api::net_set},
-      {"NetList", Verb::kHost, Target::kHost, &Api::net_list},
-      {"NetInfo", Verb::kHost, Target::kHost, &Api::net_info},
+      {"NetList", Verb::kReadHost, Target::kHost, &Api::net_list},
+      {"NetInfo", Verb::kReadHost, Target::kHost, &Api::net_info},
       {"NetDelete", Verb::kHost, Target::kHost, &Api::net_delete},
       {"NetPorts", Verb::kSee, Target::kList, &Api::net_ports},
-      {"Host", Verb::kHost, Target::kHost, &Api::host},
+      {"Host", Verb::kReadHost, Target::kHost, &Api::host},
+      {"UserSet", Verb::kUsers, Target::kHost, &Api::user_set},
+      {"UserList", Verb::kUsers, Target::kHost, &Api::user_list},
+      {"UserDelete", Verb::kUsers, Target::kHost, &Api::user_delete},
       {"StopAll", Verb::kHost, Target::kHost, &Api::stop_all},
       {"Upgrade", Verb::kHost, Target::kHost, &Api::upgrade},
       {"Audit", Verb::kAudit, Target::kHost, &Api::audit},
@@ -73,7 +75,7 @@ void Api::handle(api::Call call) {
   api::Answer answer = call.answer;
   if (method == methods().end())
     return answer.fail(base::make_error(base::Code::kInternal, "method without a handler"));
-  Caller caller{call.peer.uid, call.peer.pid};
+  Caller caller = parts_.users->caller(call.peer.uid, call.peer.pid);
   std::string name = target_name(*method, call);
   Zone* zone = name.empty() ? nullptr : parts_.registry->find(name);
   base::Status allowed;
@@ -99,11 +101,13 @@ std::string Api::target_name(const Method& method, const api::Call& call) {
 }
 
 void Api::proceed(const Method& method, const std::shared_ptr<api::Call>& call,
-                  const Caller& caller, const base::Status& allowed, const base::Status& recorded) {
+                  const Caller& asked_by, const base::Status& allowed,
+                  const base::Status& recorded) {
   const api::Answer answer = call->answer;
   if (!recorded) return answer.fail(recorded.error());
   if (!allowed) return answer.fail(allowed.error());
-  // Other calls have been served meanwhile: the decision holds for the zone as it is now.
+  // Other calls have been served meanwhile: the decision holds for caller and zone as they are now.
+  const Caller caller = parts_.users->caller(asked_by.uid, asked_by.pid);
   std::string name = target_name(method, *call);
   Zone* zone = name.empty() ? nullptr : parts_.registry->find(name);
   if (method.target != Target::kList) {
@@ -128,9 +132,20 @@ std::vector<std::string> Api::visible(const Caller& caller, const json& names,
     }
     return answer;
   }
+  return visible(caller);
+}
+
+std::vector<std::string> Api::visible(const Caller& caller) const {
+  std::vector<std::string> names;
   for (const auto& [name, zone] : parts_.registry->zones())
-    if (may_see(caller, *zone)) answer.push_back(name);
-  return answer;
+    if (may_see(caller, *zone)) names.push_back(name);
+  return names;
+}
+
+base::Error Api::told(const Caller& caller, const std::string& zone, base::Error error) {
+  if (caller.root()) return error;
+  return base::make_error(base::Code::kState, "zone " + base::quoted(zone) + ": that failed",
+                          "root sees why in 'zone events'");
 }
 
 json Api::zone_members(const Zone& zone, const Caller& caller) const {
@@ -140,13 +155,13 @@ json Api::zone_members(const Zone& zone, const Caller& caller) const {
   bool paused = zone.state == State::kRunning && parts_.guests->paused(zone.name);
   members["state"] = paused ? "paused" : state_name(zone.state);
   members["brand"] = zone.spec.brand == core::Brand::kVm ? "vm" : "native";
-  members["label"] = labels::name_of(zone.label);
+  members["label"] = parts_.encodings->name_of(zone.label);
   members["pool"] = zone.record ? zone.record->pool : zone.spec.pool;
   members["id"] = zone.file.id;
   members["boots"] = zone.boots;
   members["ephemeral"] = zone.ephemeral;
   // Pids are the host's: nobody but root learns them.
-  if (zone.record && zone.record->pid != 0 && caller.uid == 0) members["pid"] = zone.record->pid;
+  if (zone.record && zone.record->pid != 0 && caller.root()) members["pid"] = zone.record->pid;
   if (zone.exit) {
     static constexpr std::array<const char*, 3> kKinds = {"exit", "signal", "unknown"};
     members["exit"] = {{"kind", kKinds.at(static_cast<size_t>(zone.exit->kind))},
@@ -156,14 +171,15 @@ json Api::zone_members(const Zone& zone, const Caller& caller) const {
 }
 
 Callback Api::answer_zone(const Request& request) const {
-  return [this, answer = request.call.answer, caller = request.caller,
-          name = request.zone->name](base::Status status) {
-    if (!status) return answer.fail(status.error());
+  return [this, answer = request.call.answer, caller = request.caller, name = request.zone->name,
+          label = request.zone->label](base::Status status) {
+    if (!status) return answer.fail(told(caller, name, status.error()));
     Zone* zone = parts_.registry->find(name);
     if (zone != nullptr) return answer.reply({{"zone", zone_members(*zone, caller)}});
     // It was ephemeral and is gone: that is its end as it should be.
     Zone gone;
     gone.name = name;
+    gone.label = label;
     gone.state = State::kConfigured;
     gone.ephemeral = true;
     answer.reply({{"zone", zone_members(gone, caller)}});

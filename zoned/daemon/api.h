@@ -3,7 +3,10 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -107,6 +110,12 @@ class Api {
   void net_info(Request request);
   void net_delete(Request request);
   void net_ports(Request request);
+  // Users (api_users.cc).
+  void user_set(Request request);
+  void user_list(Request request);
+  void user_delete(Request request);
+  base::Status check_user_change(const Caller& caller, const std::string& name,
+                                 const User* after) const;
   // Host (api_host.cc).
   void host(Request request);
   void stat(Request request);
@@ -120,9 +129,17 @@ class Api {
 
   std::vector<std::string> visible(const Caller& caller, const nlohmann::json& names,
                                    base::Status* status) const;
+  std::vector<std::string> visible(const Caller& caller) const;
+  // What the caller learns of a failed act on a zone that he sees: for others than root, not why. It
+  // may lie in what other zones hold: addresses, disks, memory.
+  static base::Error told(const Caller& caller, const std::string& zone, base::Error error);
+  bool sees(const Caller& caller, const std::string& zone) const;
+  std::shared_ptr<StatSession> stat_of(const Caller& caller);
+  std::optional<std::set<std::string>> scope(const Caller& caller) const;
   nlohmann::json zone_members(const Zone& zone, const Caller& caller) const;
-  nlohmann::json pool_members(const Pool& pool) const;
-  nlohmann::json network_members(const netns::Network& network) const;
+  // With counts of the zones that the caller may see.
+  nlohmann::json pool_members(const Pool& pool, const Caller& caller) const;
+  nlohmann::json network_members(const netns::Network& network, const Caller& caller) const;
   // The control of the zone's running guest; kUnsupported for other brands, kState when none runs.
   base::Result<vmzone::Qmp*> guest_of(const Zone& zone) const;
   // Answers with the zone as it is by then, or with the error.
@@ -133,7 +150,7 @@ class Api {
   Installer* installer_;
   AuditLog* audit_;
   DaemonHooks hooks_;
-  std::shared_ptr<StatSession> shared_stat_;  // of single looks: since the previous one
+  std::map<uid_t, std::shared_ptr<StatSession>> stats_;  // of single looks: since his previous one
 };
 
 // Parameters that the interface marks with "?": absent and null are the same.

@@ -78,7 +78,7 @@ void Api::exec(Request request) {
   };
   auto exec = prepare();
   if (!exec) return answer.fail(exec.error());
-  bool root = request.caller.uid == 0;
+  bool root = request.caller.root();
   runtime_->exec(request.zone, *std::move(exec), [answer, root](Result<Entered> entered) {
     if (!entered) return answer.fail(entered.error());
     json members = fd_members({{"pid", root ? entered->pid : 0}}, entered->fds);
@@ -126,6 +126,7 @@ void Api::console(Request request) {
   auto keeper = parts_.keepers->choose(zone->last_keeper, false);
   if (!keeper) return answer.fail(keeper.error());
   zone->last_keeper = static_cast<int>(*keeper);
+  zone->consoles = true;
   parts_.keepers->request(zone->record ? zone->record->keeper : *keeper,
                           {{"op", "console"}, {"zone", zone->name}}, {},
                           [answer](Result<KeeperReply> reply) {

@@ -15,12 +15,16 @@ constexpr uint64_t kMaxStopMs = uint64_t{3600} * 1000;
 }  // namespace
 
 void Api::boot(Request request) {
+  // What is his zone's own state he may know.
+  if (base::Status ready = runtime_->check_bootable(*request.zone); !ready)
+    return request.call.answer.fail(ready.error());
   runtime_->boot(
       request.zone, {},
       [this, answer = request.call.answer, caller = request.caller,
        name = request.zone->name](base::Result<Booted> booted) {
-        if (!booted) return answer.fail(booted.error());
+        if (!booted) return answer.fail(told(caller, name, booted.error()));
         Zone* zone = parts_.registry->find(name);
+        if (!caller.root()) booted->warnings.clear();  // of the host
         answer.reply({{"zone", zone_members(*zone, caller)}, {"warnings", booted->warnings}});
       });
 }

@@ -37,16 +37,20 @@ std::vector<std::string> host_warnings(const Parts& parts) {
 
 }  // namespace
 
-json Api::network_members(const netns::Network& network) const {
+json Api::network_members(const netns::Network& network, const Caller& caller) const {
   json subnets = json::array();
   for (const netns::Prefix& subnet : network.subnets) subnets.push_back(subnet.text());
   uint64_t connected = 0;
-  for (const auto& [zone, ports] : parts_.networks->live())
+  for (const auto& [zone, ports] : parts_.networks->live()) {
+    if (!sees(caller, zone)) continue;
     for (const netns::PortPlan& port : ports) connected += port.network == network.name ? 1 : 0;
+  }
+  // Leases last as long as their zones, seen or not: others than root learn of live ports alone.
+  uint64_t leases = caller.root() ? parts_.networks->leases(network.name) : connected;
   return {{"name", network.name},
           {"kind", netns::kind_name(network.kind)},
           {"subnets", std::move(subnets)},
-          {"leases", parts_.networks->leases(network.name)},
+          {"leases", leases},
           {"ports", connected}};
 }
 
@@ -77,7 +81,7 @@ void Api::net_set(Request request) {
 void Api::net_list(Request request) {
   json networks = json::array();
   for (const netns::Network& network : parts_.networks->all())
-    networks.push_back(network_members(network));
+    networks.push_back(network_members(network, request.caller));
   request.call.answer.reply({{"networks", std::move(networks)}});
 }
 
@@ -89,7 +93,7 @@ void Api::net_info(Request request) {
   for (const auto& [key, value] : netns::settings_of(*network))
     settings.push_back(key + "=" + value);
   request.call.answer.reply(
-      {{"network", network_members(*network)}, {"settings", std::move(settings)}});
+      {{"network", network_members(*network, request.caller)}, {"settings", std::move(settings)}});
 }
 
 // Its server goes first: a zone of ours that nobody else could delete without a gap.
@@ -145,7 +149,7 @@ void Api::net_ports(Request request) {
                        {"rx_packets", seen.receive_packets},
                        {"tx_packets", seen.send_packets},
                        {"refused", std::move(refused)}});
-      if (request.caller.uid == 0) ports.back()["host_name"] = port.host_name;
+      if (request.caller.root()) ports.back()["host_name"] = port.host_name;
     }
   }
   request.call.answer.reply({{"ports", std::move(ports)}});

@@ -39,12 +39,12 @@ Result<std::vector<std::string>> check(const Parts& parts, const core::PoolSpec&
 
 }  // namespace
 
-json Api::pool_members(const Pool& pool) const {
+json Api::pool_members(const Pool& pool, const Caller& caller) const {
   uint64_t zones = 0;
   uint64_t running = 0;
   for (const auto& [name, zone] : parts_.registry->zones()) {
     const std::string& of = zone->record ? zone->record->pool : zone->spec.pool;
-    if (of != pool.spec.name) continue;
+    if (of != pool.spec.name || !may_see(caller, *zone)) continue;
     ++zones;
     if (zone->record) ++running;
   }
@@ -109,7 +109,8 @@ Result<std::vector<std::string>> Api::replace_pool(const std::string& name,
 
 void Api::pool_list(Request request) {
   json pools = json::array();
-  for (const auto& [name, pool] : parts_.registry->pools()) pools.push_back(pool_members(pool));
+  for (const auto& [name, pool] : parts_.registry->pools())
+    pools.push_back(pool_members(pool, request.caller));
   request.call.answer.reply({{"pools", std::move(pools)}});
 }
 
@@ -117,7 +118,8 @@ void Api::pool_info(Request request) {
   std::string name = request.call.parameters["name"].get<std::string>();
   Pool* pool = parts_.registry->find_pool(name);
   if (pool == nullptr) return request.call.answer.fail(no_such_pool(name));
-  request.call.answer.reply({{"pool", pool_members(*pool)}, {"config", pool->config}});
+  request.call.answer.reply(
+      {{"pool", pool_members(*pool, request.caller)}, {"config", pool->config}});
 }
 
 void Api::pool_delete(Request request) {

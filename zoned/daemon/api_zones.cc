@@ -37,8 +37,9 @@ void Api::list(Request request) {
 
 void Api::info(Request request) {
   const Zone& zone = *request.zone;
-  json facts = {{"id", zone.file.id}, {"source", zone.file.source}};
-  if (request.caller.uid == 0) {
+  json facts = {{"id", zone.file.id}};
+  if (request.caller.root()) {
+    facts["source"] = zone.file.source;
     const api::Paths& paths = parts_.registry->paths();
     facts["config-file"] = paths.etc + "/zones/" + file_name(zone.name);
     const std::string files = paths.lib + "/zones/" + zone.name;
@@ -59,7 +60,7 @@ void Api::info(Request request) {
   }
   json reply = {{"zone", zone_members(zone, request.caller)}, {"facts", std::move(facts)}};
   // Paths of the host and secrets of the command: for those who may export it.
-  if (request.caller.uid == 0) reply["config"] = zone.config;
+  if (request.caller.root()) reply["config"] = zone.config;
   request.call.answer.reply(std::move(reply));
 }
 
@@ -123,7 +124,9 @@ void Api::replace_config(const Request& request, const json& told) {
     resource::Limits limits_before = runtime_->live_limits(*zone, before);
     resource::Limits limits = runtime_->live_limits(*zone, spec);
     bool running = zone->record && zone->state != State::kDown;
+    const labels::Label label_before = zone->label;
     TRY_AS(bool ports_live, runtime_->configure(zone, config));
+    if (zone->label != label_before) parts_.keepers->hang_up(*zone);
     for (const std::string& key : core::changed_keys(before, spec)) {
       bool live = core::is_live_key(key) && (ports_live || !concerns_ports(key));
       changes.push_back({{"key", key}, {"live", !running || live}});

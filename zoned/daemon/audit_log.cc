@@ -94,8 +94,8 @@ ordered_json AuditLog::members_of(const Decision& decision) const {
   ordered_json members;
   members["uid"] = decision.caller.uid;
   members["pid"] = decision.caller.pid;
-  members["clearance"] = decision.caller.clearance.encode();
-  members["clearance_name"] = options_.name_of(decision.caller.clearance);
+  members["clearance"] = decision.caller.rights.clearance.encode();
+  members["clearance_name"] = options_.clearance_name_of(decision.caller.rights.clearance);
   members["method"] = cut(decision.method, kMaxName);
   members["verb"] = verb_name(decision.verb);
   if (!decision.zone.empty()) members["zone"] = cut(decision.zone, kMaxName);

@@ -42,6 +42,7 @@ class AuditLog : public AuditSink {
     uint64_t file_bytes = 16 << 20;  // a file that is longer is followed by the next
     uint64_t keep = 0;               // files that are kept beside the last; 0: all
     std::function<std::string(const labels::Label&)> name_of;
+    std::function<std::string(const labels::Label&)> clearance_name_of;
     // Tells the head elsewhere: at most once a tick, at start and at end.
     std::function<void(const api::AuditHead&)> note;
   };

@@ -2,38 +2,89 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "base/strings.h"
+#include "labels/policy.h"
 
 namespace zoned {
+
+using base::Code;
+using base::make_error;
+using base::Status;
+using labels::Label;
+
 namespace {
 
-bool granted(const Caller& caller, Verb verb, const Zone& zone) {
-  if (!caller.clearance.dominates(zone.label)) return false;
-  if (caller.uid == 0) return true;
-  for (const Grant& grant : zone.grants) {
-    if (grant.uid != caller.uid) continue;
-    if (verb == Verb::kSee) return true;
-    if (verb == Verb::kLogin && grant.login) return true;
-    if (verb == Verb::kManage && grant.manage) return true;
+const Grant* grant_of(const Caller& caller, const Zone& zone) {
+  auto grant = std::find_if(zone.grants.begin(), zone.grants.end(),
+                            [&caller](const Grant& item) { return item.uid == caller.uid; });
+  return grant == zone.grants.end() ? nullptr : &*grant;
+}
+
+// Of a zone that the caller sees.
+bool has_right(const Caller& caller, Verb verb, const Zone& zone) {
+  const Grant* grant = grant_of(caller, zone);
+  switch (verb) {
+    case Verb::kSee:
+      return true;
+    case Verb::kLogin:
+      return grant != nullptr && grant->login;
+    case Verb::kManage:
+      return caller.role == Role::kSystem || (grant != nullptr && grant->manage);
+    case Verb::kConfigure:
+    case Verb::kReadHost:
+    case Verb::kHost:
+    case Verb::kUsers:
+    case Verb::kAudit:
+      break;
   }
   return false;
 }
 
-base::Status decide(const Caller& caller, Verb verb, const Zone* zone, std::string_view name) {
-  bool root = caller.uid == 0;
-  if (zone != nullptr) {
-    if (granted(caller, verb, *zone)) return {};
-    if (!granted(caller, Verb::kSee, *zone)) return no_such_zone(name);
-    return base::make_error(
-        base::Code::kDenied,
-        "zone " + base::quoted(name) + ": you may not " + std::string(verb_name(verb)) + " it",
-        "an [[admin]] entry of the zone with that right would allow it");
-  }
+Status decide_on_zone(const Caller& caller, Verb verb, const Zone& zone) {
+  if (!may_see(caller, zone)) return no_such_zone(zone.name);
+  if (caller.root()) return {};
+  const std::string act =
+      "zone " + base::quoted(zone.name) + ": you may not " + std::string(verb_name(verb)) + " it";
+  if (!has_right(caller, verb, zone))
+    return make_error(Code::kDenied, act,
+                      verb == Verb::kConfigure
+                          ? "only root configures zones"
+                          : "an [[admin]] entry of the zone with that right would allow it");
+  if (verb == Verb::kSee || caller.rights.in_range(zone.label)) return {};
+  return make_error(Code::kDenied, act + ": its label is outside of your range");
+}
+
+Status decide_on_host(const Caller& caller, Verb verb) {
+  bool reads_host = verb == Verb::kReadHost && caller.role == Role::kSystem;
+  // The audit log holds records of every label.
+  bool cleared =
+      verb == Verb::kUsers ||
+      (verb == Verb::kAudit && labels::may_see(caller.rights.clearance, Label::admin_high()));
+  bool security = cleared && caller.role == Role::kSecurity;
+  if (caller.root() || reads_host || security) return {};
+  if (verb == Verb::kReadHost)
+    return make_error(Code::kDenied, "only root and system administrators may do this");
+  if (verb == Verb::kAudit)
+    return make_error(Code::kDenied,
+                      "only root and security administrators of clearance ADMIN_HIGH may do this");
+  if (verb == Verb::kUsers)
+    return make_error(Code::kDenied, "only root and security administrators may do this");
+  return make_error(Code::kDenied, "only root may do this");
+}
+
+bool is_of_zone(Verb verb) {
+  return verb == Verb::kSee || verb == Verb::kLogin || verb == Verb::kManage ||
+         verb == Verb::kConfigure;
+}
+
+Status decide(const Caller& caller, Verb verb, const Zone* zone, std::string_view name) {
+  if (zone != nullptr) return decide_on_zone(caller, verb, *zone);
   // Acting on a named zone that is not there: root is told by the method itself (create wants that).
-  if (!name.empty() && verb != Verb::kHost && (!root || verb != Verb::kConfigure))
+  if (!name.empty() && is_of_zone(verb) && (!caller.root() || verb != Verb::kConfigure))
     return no_such_zone(name);
-  if (root) return {};
-  return base::make_error(base::Code::kDenied, "only root may do this");
+  return decide_on_host(caller, verb);
 }
 
 }  // namespace
@@ -48,24 +99,35 @@ std::string_view verb_name(Verb verb) {
       return "manage";
     case Verb::kConfigure:
       return "configure";
+    case Verb::kReadHost:
+      return "read the host";
+    case Verb::kHost:
+      return "host";
+    case Verb::kUsers:
+      return "users";
     case Verb::kAudit:
       return "audit";
-    case Verb::kHost:
-      break;
   }
-  return "host";
+  return "";
 }
 
 base::Error no_such_zone(std::string_view name) {
-  return base::make_error(base::Code::kNotFound, "zone " + base::quoted(name) + ": no such zone",
-                          "'zone list' shows the zones");
+  return make_error(Code::kNotFound, "zone " + base::quoted(name) + ": no such zone",
+                    "'zone list' shows the zones");
 }
 
-bool may_see(const Caller& caller, const Zone& zone) { return granted(caller, Verb::kSee, zone); }
+bool may_see(const Caller& caller, const Zone& zone) {
+  if (!labels::may_see(caller.rights.clearance, zone.label)) return false;
+  if (caller.root()) return true;
+  // A security administrator has no business in zones. What serves zones is the host's.
+  if (caller.role == Role::kSecurity || is_service(zone)) return false;
+  if (grant_of(caller, zone) != nullptr) return true;
+  return caller.role == Role::kSystem && caller.rights.in_range(zone.label);
+}
 
-base::Status authorise(const Caller& caller, std::string_view method, Verb verb, const Zone* zone,
-                       std::string_view name, AuditSink* audit, const nlohmann::json* given) {
-  base::Status status = decide(caller, verb, zone, name);
+Status authorise(const Caller& caller, std::string_view method, Verb verb, const Zone* zone,
+                 std::string_view name, AuditSink* audit, const nlohmann::json* given) {
+  Status status = decide(caller, verb, zone, name);
   if (audit == nullptr) return status;
   std::string_view reason = status ? std::string_view() : status.error().message;
   TRY(audit->record({caller, method, verb, name, status.ok(), zone, reason, given}));
@@ -73,7 +135,7 @@ base::Status authorise(const Caller& caller, std::string_view method, Verb verb,
 }
 
 void record_own(AuditSink* audit, std::string_view act, const Zone& zone, AuditSink::Then then) {
-  const Caller self{0, getpid()};
+  const Caller self = Caller::of_root(getpid());
   base::Status recorded = audit->record({self, act, Verb::kManage, zone.name, true, &zone});
   if (!recorded) return then(std::move(recorded));
   audit->settle(act, std::move(then));

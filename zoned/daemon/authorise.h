@@ -1,10 +1,14 @@
 // Who may do what. Every method of the API passes through authorise() with the object it will act on
-// as that object is now; nothing else decides. Root may do everything; others hold the grants that a
-// zone's [[admin]] entries give them. For somebody without a grant a zone does not exist: the answer is
-// the same, byte for byte, as for a name that nobody has.
+// as that object is now; nothing else decides. Default deny, in two steps:
+//
+//   1. Is there such a zone for him? His clearance must dominate its label (labels/policy.h), and he must
+//      be root, a system administrator in whose range it is, or named in one of its [[admin]] entries. If
+//      not, the answer is the same, byte for byte, as for a name that nobody has.
+//   2. May he do that? Acting needs the zone's label within his range, and the right: of his role, or of
+//      the [[admin]] entry.
+//
+// Root may do everything: who is root on the host is trusted, and equals ADMIN_HIGH.
 #pragma once
-
-#include <sys/types.h>
 
 #include <functional>
 #include <string>
@@ -13,23 +17,19 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include "base/result.h"
-#include "labels/label.h"
+#include "zoned/daemon/users.h"
 #include "zoned/daemon/zone.h"
 
 namespace zoned {
-
-struct Caller {
-  uid_t uid = 0;
-  pid_t pid = 0;
-  labels::Label clearance = labels::Label::admin_high();  // must dominate the zone's label
-};
 
 enum class Verb {
   kSee,        // list, info, stat, events of a zone
   kLogin,      // exec, login, console, logs, screenshot, key, vnc
   kManage,     // boot, shutdown, halt, reboot, pause, resume
   kConfigure,  // create, set, install, uninstall, delete, export, verify, run, insert, eject
-  kHost,       // pools, host, stop, upgrade: no zone
+  kReadHost,   // host, pools, networks as they are: no zone
+  kHost,       // changing them; stop, upgrade
+  kUsers,      // users and clearances
   kAudit,      // reading the audit log
 };
 std::string_view verb_name(Verb verb);
@@ -68,7 +68,7 @@ base::Status authorise(const Caller& caller, std::string_view method, Verb verb,
 // done by `then`, unless it gets an error.
 void record_own(AuditSink* audit, std::string_view act, const Zone& zone, AuditSink::Then then);
 
-// The same decision without a record: for filtering lists.
+// The first step alone, without a record: for filtering lists.
 bool may_see(const Caller& caller, const Zone& zone);
 
 // The one answer for a zone that is not there (for this caller).

@@ -1,5 +1,6 @@
 #include "zoned/daemon/daemon.h"
 
+#include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -55,13 +56,13 @@ Daemon::~Daemon() {
   if (ids_) ids_->release(parser_ids_);
 }
 
-base::Result<std::unique_ptr<Daemon>> Daemon::create(const std::string& root) {
+base::Result<std::unique_ptr<Daemon>> Daemon::create(const std::string& root, Task task) {
   std::unique_ptr<Daemon> daemon(new Daemon());
-  TRY(daemon->build(root));
+  TRY(daemon->build(root, task));
   return daemon;
 }
 
-Status Daemon::build(const std::string& root) {
+Status Daemon::build(const std::string& root, Task task) {
   if (geteuid() != 0) return make_error(Code::kDenied, "zoned needs root");
   root_ = root;
   paths_ = api::paths_for(root);
@@ -81,9 +82,7 @@ Status Daemon::build(const std::string& root) {
   parsers_ =
       std::make_unique<Parsers>(loop_.get(), &children_, programs + "/zone-parse", parser_ids_);
   TRY(parsers_->open());
-  std::vector<std::string> problems;
-  TRY(registry_->load(parsers_.get(), &problems));
-  for (const std::string& problem : problems) base::log_error(problem);
+  TRY(read_state(task));
   TRY_AS(auto roots, resource::detect_roots());
   TRY_AS(cgroups_,
          resource::open_cgroups(roots, subtree_name(root_), resource::block_device_of(paths_.lib)));
@@ -96,7 +95,7 @@ Status Daemon::build(const std::string& root) {
   guests_ = std::make_unique<Guests>(loop_.get(), registry_.get(), keepers_.get(), &events_);
   parts_ = {loop_.get(), registry_.get(), cgroups_.get(), ids_.get(),      keepers_.get(),
             &children_,  &events_,        shares_.get(),  networks_.get(), guests_.get(),
-            &host_,      audit_.get(),    parsers_.get()};
+            &host_,      encodings_,      users_.get(),   audit_.get(),    parsers_.get()};
   runtime_ = std::make_unique<Runtime>(parts_);
   names_ =
       std::make_unique<NameService>(loop_.get(), registry_.get(), networks_.get(), keepers_.get(),
@@ -114,7 +113,10 @@ Status Daemon::build(const std::string& root) {
 
 void Daemon::open_audit() {
   AuditLog::Options options;
-  options.name_of = [](const labels::Label& label) { return labels::name_of(label); };
+  options.name_of = [this](const labels::Label& label) { return encodings_->name_of(label); };
+  options.clearance_name_of = [this](const labels::Label& label) {
+    return encodings_->clearance_name_of(label);
+  };
   options.keep = audit_keep_;
   options.note = [this](const api::AuditHead& head) {
     cap_log(registry_->run_dir());
@@ -132,6 +134,32 @@ void Daemon::boot_name_service(Zone* zone) {
       if (!booted) base::log_error(booted.error().message);
     });
   });
+}
+
+Status Daemon::read_encodings() {
+  const std::string file = paths_.etc + "/label_encodings";
+  auto text = base::read_file(AT_FDCWD, file);
+  if (!text && text.error().code == Code::kNotFound) return {};
+  if (!text) return std::move(text).error().context("label encodings");
+  TRY_AS(own_encodings_, labels::Encodings::parse(*text, file));
+  encodings_ = &*own_encodings_;
+  return {};
+}
+
+Status Daemon::read_state(Task task) {
+  encodings_ = &labels::Encodings::built_in();
+  Status names = read_encodings();
+  if (!names && task == Task::kServe) return names;
+  std::vector<std::string> problems;
+  TRY(registry_->load(encodings_, parsers_.get(), &problems));
+  if (task == Task::kServe) {
+    TRY_AS(Users users, Users::load(paths_.etc, encodings_, parsers_.get(), &problems));
+    users_ = std::make_unique<Users>(std::move(users));
+  }
+  for (const std::string& problem : problems) base::log_error(problem);
+  if (task == Task::kStop) return {};
+  return registry_->check_labels(own_encodings_ ? paths_.etc + "/label_encodings"
+                                                : "the built-in label encodings");
 }
 
 Status Daemon::read_settings() {

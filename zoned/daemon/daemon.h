@@ -2,11 +2,13 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/event_loop.h"
 #include "base/result.h"
+#include "labels/encodings.h"
 #include "zoned/api/paths.h"
 #include "zoned/api/server.h"
 #include "zoned/daemon/api.h"
@@ -23,8 +25,11 @@ namespace zoned {
 
 class Daemon {
  public:
-  // root: canonical, may be empty. Takes the lock and reads the state; serves nobody yet.
-  static base::Result<std::unique_ptr<Daemon>> create(const std::string& root);
+  enum class Task { kServe, kStop };
+  // root: canonical, may be empty. Takes the lock and reads the state; serves nobody yet. kServe:
+  // refuses label encodings with a fault, or under which a zone's stored label is invalid; ending zones
+  // needs none.
+  static base::Result<std::unique_ptr<Daemon>> create(const std::string& root, Task task);
   ~Daemon();
 
   // Recovers, then serves until told to end. on_ready: the socket answers.
@@ -36,8 +41,10 @@ class Daemon {
 
  private:
   Daemon();
-  base::Status build(const std::string& root);
+  base::Status build(const std::string& root, Task task);
   base::Status read_settings();
+  base::Status read_encodings();
+  base::Status read_state(Task task);
   void open_audit();
   void boot_name_service(Zone* zone);
   base::Status open_keepers(const std::string& programs);
@@ -74,7 +81,10 @@ class Daemon {
   std::string root_;
   api::Paths paths_;
   std::unique_ptr<base::EventLoop> loop_;
+  std::optional<labels::Encodings> own_encodings_;  // of ETC/label_encodings
+  const labels::Encodings* encodings_ = nullptr;    // those, or the built-in ones
   std::unique_ptr<Registry> registry_;
+  std::unique_ptr<Users> users_;  // null when only stopping: nobody is served
   std::unique_ptr<Instance> instance_;
   core::HostFacts host_;
   std::unique_ptr<resource::CgroupDriver> cgroups_;

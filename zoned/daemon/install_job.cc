@@ -66,7 +66,8 @@ void Installer::install(Zone* zone, const std::string& source, OnProgress on_pro
       TRY(vmzone::check_vm_host(*job->vm));
     }
     facts_ = core::detect_install_facts();
-    TRY_AS(job->label, labels::Label::decode(zone->file.label));
+    TRY(parts_.registry->check_label_text(*zone));
+    job->label = zone->label;
     TRY(fault_point("install.state.before"));
     ZoneFile file = zone->file;
     file.state = State::kIncomplete;
@@ -297,6 +298,7 @@ void Installer::uninstall(Zone* zone, Callback done) {
 
 void Installer::remove(Zone* zone, Callback done) {
   parts_.networks->forget(*zone);
+  parts_.keepers->hang_up(*zone);
   auto aside = parts_.registry->remove_zone(zone->name);
   if (!aside) return done(std::move(aside).error().context(subject(*zone) + ": delete"));
   remove_aside({*aside}, std::move(done));

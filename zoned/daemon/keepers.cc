@@ -201,6 +201,13 @@ void Keepers::request(unsigned index, json body, const std::vector<int>& fds,
   loop_->after(milliseconds(0), [reply = std::move(waiting.reply), failure] { reply(failure); });
 }
 
+// Which of them has clients only they know: a zone keeps its console over restarts of ours.
+void Keepers::hang_up(const Zone& zone) {
+  if (!zone.consoles) return;
+  for (unsigned index = 0; index < slots_.size(); ++index)
+    request(index, {{"op", "hang-up"}, {"zone", zone.name}}, {}, [](Result<KeeperReply>) {});
+}
+
 void Keepers::quit(std::function<void()> done) {
   quitting_ = true;
   auto left = std::make_shared<size_t>(1);

@@ -14,6 +14,7 @@
 #include "zoned/core/keeper_protocol.h"
 #include "zoned/daemon/children.h"
 #include "zoned/daemon/keeper_client.h"
+#include "zoned/daemon/zone.h"
 
 namespace zoned {
 
@@ -54,6 +55,9 @@ class Keepers {
   // Sends, or queues until the keeper is there. fds stay the caller's.
   void request(unsigned index, nlohmann::json body, const std::vector<int>& fds,
                KeeperClient::OnReply on_reply);
+
+  // Cuts off who is attached to the zone's console: it is deleted, or gets another label.
+  void hang_up(const Zone& zone);
 
   // Asks every keeper to end (they refuse while zones run); done when all are gone or refused.
   void quit(std::function<void()> done);

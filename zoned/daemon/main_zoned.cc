@@ -96,7 +96,7 @@ void report(const base::Error& error) {
 Status serve(const std::string& root, std::function<void()> on_ready) {
   TRY_AS(std::string program, zoned::program_folder());
   program += "/zoned";
-  TRY_AS(auto daemon, zoned::Daemon::create(root));
+  TRY_AS(auto daemon, zoned::Daemon::create(root, zoned::Daemon::Task::kServe));
   TRY(daemon->run(std::move(on_ready)));
   if (daemon->upgrading()) {
     daemon.reset();
@@ -196,7 +196,7 @@ Status stop_all(const std::string& root) {
   if (!base::exists_at(AT_FDCWD, paths.run)) return {};
   auto socket = connect(paths);
   if (!socket) {
-    TRY_AS(auto daemon, zoned::Daemon::create(root));
+    TRY_AS(auto daemon, zoned::Daemon::create(root, zoned::Daemon::Task::kStop));
     return daemon->run_to_stop();
   }
   TRY_AS(base::Peer peer, base::peer_of(socket->get()));

@@ -30,7 +30,7 @@ using netns::Network;
 
 namespace {
 
-constexpr std::string_view kSource = "cell:dnsmasq";  // no source that can be asked for
+constexpr std::string_view kSource = "cell:dnsmasq";
 constexpr const char* kProgram = "/usr/sbin/dnsmasq";
 constexpr const char* kFolder = "/etc/dnsmasq";
 constexpr const char* kPort = "net0";

@@ -1,6 +1,5 @@
 #include "zoned/daemon/registry.h"
 
-#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,6 +16,7 @@
 #include "zoned/core/spec_toml.h"
 #include "zoned/daemon/authorise.h"
 #include "zoned/daemon/fault.h"
+#include "zoned/daemon/users.h"
 
 namespace zoned {
 
@@ -74,17 +74,12 @@ std::string zone_subject(std::string_view name) { return "zone " + base::quoted(
 Result<std::vector<Grant>> resolve_grants(const core::ZoneSpec& spec) {
   std::vector<Grant> grants;
   for (const core::AdminSpec& admin : spec.admin) {
-    passwd entry = {};
-    passwd* found = nullptr;
-    std::vector<char> buffer(16384);
-    if (getpwnam_r(admin.user.c_str(), &entry, buffer.data(), buffer.size(), &found) != 0 ||
-        found == nullptr)
-      return make_error(Code::kInvalid,
-                        "admin: no user " + base::quoted(admin.user) + " on this host");
+    auto uid = uid_of_user(admin.user);
+    if (!uid) return make_error(Code::kInvalid, "admin: " + uid.error().message);
     auto has = [&admin](const char* auth) {
       return std::find(admin.auths.begin(), admin.auths.end(), auth) != admin.auths.end();
     };
-    grants.push_back({entry.pw_uid, has("login"), has("manage")});
+    grants.push_back({*uid, has("login"), has("manage")});
   }
   return grants;
 }
@@ -127,7 +122,9 @@ Status Registry::load_texts(int dir, ConfigReader* reader, std::vector<std::stri
   return {};
 }
 
-Status Registry::load(ConfigReader* reader, std::vector<std::string>* problems) {
+Status Registry::load(const labels::Encodings* encodings, ConfigReader* reader,
+                      std::vector<std::string>* problems) {
+  encodings_ = encodings;
   end_removals(problems);
   TRY(load_texts(
       etc_pools_.get(), reader, problems,
@@ -137,6 +134,8 @@ Status Registry::load(ConfigReader* reader, std::vector<std::string>* problems) 
       etc_zones_.get(), reader, problems,
       [this](const auto& text, const auto& document) { return load_zone(text, document); }));
   end_creations();
+  for (const auto& [name, zone] : zones_)
+    if (Status same = check_label_text(*zone); !same) problems->push_back(same.error().message);
   if (std::exchange(unsynced_, false) && syncfs(lib_zones_.get()) != 0)
     return base::sys_error("sync " + base::quoted(paths_.lib, 400));
   remove_temporaries(run_zones_.get());
@@ -179,13 +178,15 @@ Status Registry::load_zone(const core::ConfigText& text, const core::ConfigDocum
     // A person put the file there: the zone is configured.
     ZoneFile fresh;
     fresh.id = random_id();
-    fresh.label = labels::default_label().encode();
+    TRY_AS(labels::Label label, label_for(zone->spec, nullptr));
+    fresh.label = label.encode();
     // Thousands may come at once: load() syncs them together.
     TRY(base::replace_file(dir.get(), "zone.json", to_text(fresh), Durability::kRuntime));
     unsynced_ = true;
     zone->file = fresh;
   }
-  if (auto label = labels::Label::decode(zone->file.label)) zone->label = *label;
+  TRY_AS(zone->label, labels::Label::decode(zone->file.label));
+  TRY(end_relabelling(zone.get()));
   zone->state = zone->file.state;
   zones_[name] = std::move(zone);
   return {};
@@ -211,7 +212,7 @@ Status Registry::load_record(const std::string& file, ConfigReader* reader) {
     made->ephemeral = true;
     made->config = record->config;
     made->file.id = record->ephemeral ? record->id : random_id();
-    made->label = labels::default_label();
+    if (auto label = labels::Label::decode(record->label)) made->label = *label;
     made->file.label = made->label.encode();
     made->spec.name = name;
     if (record->ephemeral) {
@@ -267,11 +268,9 @@ Result<Zone*> Registry::create_zone(const std::string& name, const ZoneConfig& c
   TRY_AS(zone->grants, resolve_grants(zone->spec));
   zone->config = config.text;
   zone->ephemeral = ephemeral;
+  zone->consoles = false;
   zone->file.id = random_id();
-  zone->label = labels::default_label();
-  if (!zone->spec.label.empty()) {
-    TRY_AS(zone->label, labels::parse_name(zone->spec.label));
-  }
+  TRY_AS(zone->label, label_for(zone->spec, nullptr));
   zone->file.label = zone->label.encode();
   if (ephemeral) {
     zone->file.state = State::kInstalled;
@@ -297,13 +296,16 @@ Result<Zone*> Registry::create_zone(const std::string& name, const ZoneConfig& c
 
 Status Registry::set_config(Zone* zone, const ZoneConfig& config) {
   TRY_AS(auto grants, resolve_grants(config.spec));
+  TRY_AS(labels::Label label, label_for(config.spec, zone));
+  const bool relabelled = label != zone->label;
+  if (relabelled) TRY(begin_relabelling(*zone, label));
   if (!zone->ephemeral)
     TRY(base::replace_file(etc_zones_.get(), zone->name + std::string(kToml), config.text,
                            Durability::kDisk));
   zone->spec = config.spec;
   zone->grants = std::move(grants);
   zone->config = config.text;
-  return {};
+  return relabelled ? end_relabelling(zone) : Status();
 }
 
 Status Registry::set_file(Zone* zone, const ZoneFile& file) {
@@ -410,9 +412,9 @@ Status Registry::write_record(const Zone& zone) const {
                             Durability::kRuntime);
 }
 
-Status Registry::write_plan(const Zone& zone) const {
-  return base::replace_file(run_zones_.get(), zone.name + std::string(kPlan),
-                            core::to_json(*zone.plan).dump(), Durability::kRuntime);
+Status Registry::write_plan(const std::string& zone, const nlohmann::json& plan) const {
+  return base::replace_file(run_zones_.get(), zone + std::string(kPlan), plan.dump(),
+                            Durability::kRuntime);
 }
 
 void Registry::remove_record(const std::string& name) const {

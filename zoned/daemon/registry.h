@@ -10,8 +10,10 @@
 #include <string_view>
 #include <vector>
 
+#include "base/files.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "labels/encodings.h"
 #include "zoned/api/paths.h"
 #include "zoned/daemon/config_reader.h"
 #include "zoned/daemon/zone.h"
@@ -30,7 +32,23 @@ class Registry {
   // Reads every file, texts by the reader. A file that can't be read or parsed is reported in problems
   // and skipped: one bad zone must not keep the others down. Records of zones without configuration
   // are kept too.
-  base::Status load(ConfigReader* reader, std::vector<std::string>* problems);
+  // encodings: names of labels, for as long as the registry lives.
+  base::Status load(const labels::Encodings* encodings, ConfigReader* reader,
+                    std::vector<std::string>* problems);
+
+  // Labels (registry_labels.cc). A zone's label is decided once, at its creation, and kept in binary
+  // (ZoneFile::label); afterwards the name in the configuration only has to mean the same.
+  //
+  // kInvalid for the first zone whose stored label these encodings don't allow: zone, label, the
+  // configuration's file and line, and why. encodings_file names the encodings in the error.
+  base::Status check_labels(std::string_view encodings_file) const;
+  // The label that a zone with this configuration has: of a new one (zone is null) what `label` says,
+  // else the default; of another its own. kState: `label` means another one and the zone holds
+  // something already. kInvalid: no such label, or outside of the accreditation range.
+  base::Result<labels::Label> label_for(const core::ZoneSpec& spec, const Zone* zone) const;
+  // kState when `label` of the configuration means another label than the zone's: somebody has edited
+  // the file of a zone that holds something. Such a zone neither boots nor is installed.
+  base::Status check_label_text(const Zone& zone) const;
 
   const api::Paths& paths() const { return paths_; }
   int run_dir() const { return run_.get(); }
@@ -70,7 +88,8 @@ class Registry {
 
   // Runtime state in RUN/zones, not synced.
   base::Status write_record(const Zone& zone) const;
-  base::Status write_plan(const Zone& zone) const;
+  // plan: core::to_json() of a zone plan.
+  base::Status write_plan(const std::string& zone, const nlohmann::json& plan) const;
   void remove_record(const std::string& name) const;
   // RUN/zones/NAME.restart: the zone waits to be booted again by its restart policy.
   base::Status set_waiting(const std::string& name, bool waiting) const;
@@ -94,6 +113,9 @@ class Registry {
   base::Status load_zone(const core::ConfigText& text, const core::ConfigDocument& document);
   base::Status load_record(const std::string& file, ConfigReader* reader);
   base::Status load_pool(const core::ConfigText& text, const core::ConfigDocument& document);
+  // LIB/zones/NAME/relabel holds the label that the zone is about to get with its next configuration.
+  base::Status begin_relabelling(const Zone& zone, const labels::Label& label) const;
+  base::Status end_relabelling(Zone* zone);
 
   api::Paths paths_;
   base::UniqueFd etc_zones_;
@@ -106,6 +128,7 @@ class Registry {
   std::map<std::string, std::unique_ptr<Zone>, std::less<>> zones_;
   std::map<std::string, Pool, std::less<>> pools_;
   std::list<std::string> recent_plans_;
+  const labels::Encodings* encodings_ = nullptr;
   bool unsynced_ = false;  // load() has made files
 };
 

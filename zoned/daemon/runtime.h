@@ -15,6 +15,7 @@
 #include "base/event_loop.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "labels/encodings.h"
 #include "resource/cgroup.h"
 #include "vmzone/plan.h"
 #include "zoned/core/host_facts.h"
@@ -30,6 +31,7 @@
 #include "zoned/daemon/parsers.h"
 #include "zoned/daemon/registry.h"
 #include "zoned/daemon/shares.h"
+#include "zoned/daemon/users.h"
 
 namespace zoned {
 
@@ -46,6 +48,8 @@ struct Parts {
   Networks* networks = nullptr;
   Guests* guests = nullptr;
   const core::HostFacts* host = nullptr;
+  const labels::Encodings* encodings = nullptr;
+  Users* users = nullptr;
   AuditSink* audit = nullptr;
   Parsers* parsers = nullptr;
 };
@@ -86,6 +90,8 @@ class Runtime {
 
   explicit Runtime(Parts parts) : parts_(parts) {}
 
+  // Why the zone as it is can't boot, whatever the host could give it.
+  base::Status check_bootable(const Zone& zone) const;
   // Boots an installed (or ephemeral) zone; done once its first process has exec'd.
   void boot(Zone* zone, BootRequest request, OnBooted done);
   // Asks the zone to end; halts it after the time-out. done when it is down and clean.
@@ -125,7 +131,6 @@ class Runtime {
   static const std::array<Step, 9> kSteps;
 
   // Boot (runtime_boot.cc).
-  base::Status check_bootable(const Zone& zone) const;
   base::Status run_steps(Boot* boot);
   base::Result<base::UniqueFd> tree_of(const Zone& zone) const;
   base::Status step_range(Boot* boot);

@@ -65,7 +65,8 @@ const std::array<Runtime::Step, 9> Runtime::kSteps = {{
 Status Runtime::check_bootable(const Zone& zone) const {
   if (stopping_) return make_error(Code::kBusy, "zoned is stopping");
   if (zone.job) return make_error(Code::kBusy, subject(zone) + " is being installed or removed");
-  if (zone.state == State::kInstalled && !zone.record) return {};
+  if (zone.state == State::kInstalled && !zone.record)
+    return parts_.registry->check_label_text(zone);
   std::string hint;
   if (zone.state == State::kConfigured) hint = "install it first: zone install NAME --from SOURCE";
   if (zone.state == State::kIncomplete) hint = "uninstall it, or install it again";
@@ -95,14 +96,18 @@ void Runtime::boot(Zone* zone, BootRequest request, OnBooted done) {
   if (Status status = collect(boot.get()); !status)
     return failed(boot, std::move(status).error().context(subject(*zone)));
   boot->zone = nullptr;
-  json body = {{"op", "launch"},
-               {"plan", core::to_json(boot->planned.plan)},
-               {"logged", !boot->request.run},
-               {"fds", boot->names}};
+  json plan = core::to_json(boot->planned.plan);
+  json body = {
+      {"op", "launch"}, {"plan", plan}, {"logged", !boot->request.run}, {"fds", boot->names}};
   parts_.keepers->request(
       zone->record->keeper, std::move(body), boot->fds,
       [this, boot](Result<KeeperReply> reply) { launched(boot, std::move(reply)); });
   boot->passed.clear();
+  // While the keeper works: exec needs it after our restart, however soon that comes. The
+  // configuration of an ephemeral zone can't change, so that its plan can be made again.
+  const Zone* sent = parts_.registry->find(boot->name);
+  if (sent != nullptr && sent->launching && !sent->ephemeral)
+    base::log_ignored(subject(*sent) + ": plan", parts_.registry->write_plan(sent->name, plan));
 }
 
 // What the keeper is given beside the plan.
@@ -168,6 +173,7 @@ Status Runtime::step_range(Boot* boot) {
   record.range_base = range.base;
   record.boots = zone->boots + 1;
   record.ephemeral = zone->ephemeral;
+  record.label = zone->label.encode();
   if (zone->ephemeral) {
     record.config = zone->config;
     record.id = zone->file.id;
@@ -216,7 +222,9 @@ Status Runtime::step_plan(Boot* boot) {
                           boot->request.run,
                           boot->request.tty,
                           private_trees(boot->host_trees),
-                          std::move(ports)};
+                          std::move(ports),
+                          zone->label,
+                          parts_.encodings->name_of(zone->label)};
   TRY_AS(boot->planned, core::plan_zone(inputs));
   if (is_name_service(*zone)) confine_name_service(*parts_.host, &boot->planned.plan);
   const core::ZonePlan& plan = boot->planned.plan;
@@ -331,17 +339,13 @@ void Runtime::running(const std::shared_ptr<Boot>& boot, KeeperReply reply) {
   }
 }
 
-// The pid is needed when we and the keeper die both; the plan for exec after our restart.
+// The pid is needed when we and the keeper die both.
 void Runtime::write_later(Zone* zone) {
   auto write = [this](const Zone& target) {
     base::log_ignored(subject(target) + ": record", parts_.registry->write_record(target));
   };
-  if (!zone->ephemeral) {
-    base::log_ignored(subject(*zone) + ": plan", parts_.registry->write_plan(*zone));
-    return write(*zone);
-  }
-  // Most runs are over by then; the configuration of the others can't change, so that their plan
-  // can be made again.
+  if (!zone->ephemeral) return write(*zone);
+  // Most runs are over by then.
   constexpr std::chrono::milliseconds kShortRun{100};
   parts_.loop->after(kShortRun, [this, write, name = zone->name, id = zone->record->boot_id] {
     const Zone* target = parts_.registry->find(name);
@@ -366,7 +370,9 @@ Result<std::shared_ptr<const core::ZonePlan>> Runtime::plan_of(Zone* zone) {
                           true,
                           zone->record->console,
                           std::vector<bool>(zone->spec.fs.size()),
-                          {}};
+                          {},
+                          zone->label,
+                          parts_.encodings->name_of(zone->label)};
   if (auto live = parts_.networks->live().find(zone->name); live != parts_.networks->live().end())
     inputs.ports = live->second;
   TRY_AS(core::Planned planned, core::plan_zone(inputs));
@@ -422,11 +428,23 @@ Result<core::Planned> Runtime::try_plan(const core::ZoneSpec& spec, const Zone* 
   TRY(check_pool(spec));
   TRY_AS(auto host_trees, open_host_trees(spec));
   constexpr uint32_t kAnyRange = 524288;
-  core::PlanInputs inputs{
-      spec,           *parts_.host, tree,  {kAnyRange}, std::string(32, '0'),      0,
-      parts_.cgroups, false,        false, false,       private_trees(host_trees), {}};
   Zone unknown;
   unknown.name = spec.name;
+  TRY_AS(unknown.label, parts_.registry->label_for(spec, zone));
+  core::PlanInputs inputs{spec,
+                          *parts_.host,
+                          tree,
+                          {kAnyRange},
+                          std::string(32, '0'),
+                          0,
+                          parts_.cgroups,
+                          false,
+                          false,
+                          false,
+                          private_trees(host_trees),
+                          {},
+                          unknown.label,
+                          parts_.encodings->name_of(unknown.label)};
   TRY_AS(inputs.ports, parts_.networks->plan(zone != nullptr ? *zone : unknown, spec, false));
   return core::plan_zone(inputs);
 }

@@ -214,6 +214,7 @@ void Runtime::settle(Zone* zone) {
   zone->intent = Intent::kNone;
   if (zone->ephemeral) {
     parts_.networks->forget(*zone);
+    parts_.keepers->hang_up(*zone);
     parts_.registry->drop_zone(name);
     parts_.events->emit(name, "deleted");
   }

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/strings.h"
+#include "zoned/core/plan_json.h"
 #include "zoned/daemon/fault.h"
 #include "zoned/daemon/runtime.h"
 
@@ -72,7 +73,7 @@ Status Runtime::move_ports(Zone* zone, const std::vector<netns::PortPlan>& ports
     auto changed = std::make_shared<core::ZonePlan>(*plan);
     changed->ports = now;
     parts_.registry->remember_plan(zone, std::move(changed));
-    return parts_.registry->write_plan(*zone);
+    return parts_.registry->write_plan(zone->name, core::to_json(*zone->plan));
   };
   TRY(fault_point("set.ports.before"));
   TRY(parts_.networks->change(zone->name, ports, netns.get()));

@@ -27,8 +27,9 @@ Result<vmzone::PlannedVm> Runtime::plan_machine(const core::ZoneSpec& spec, cons
   TRY_AS(vmzone::Accelerator accelerator,
          vmzone::choose_accelerator(spec.vm.accel, parts_.guests->kvm()));
   TRY_AS(vmzone::Hardware hardware, parts_.guests->hardware(zone, spec, keep));
-  core::PlanInputs inputs{spec,           *parts_.host, {},    ids,   boot_id, zone.weight,
-                          parts_.cgroups, false,        false, false, {},      {}};
+  core::PlanInputs inputs{
+      spec,  *parts_.host, {},    ids, boot_id, zone.weight, parts_.cgroups,
+      false, false,        false, {},  {},      zone.label,  parts_.encodings->name_of(zone.label)};
   TRY_AS(inputs.ports, parts_.networks->plan(zone, with_macs(spec, hardware), keep));
   TRY_AS(uint64_t largest_file, parts_.guests->largest_file(zone, spec, hardware));
   return vmzone::plan_vm({inputs, hardware, accelerator, largest_file});
@@ -72,11 +73,23 @@ Result<core::Planned> Runtime::try_plan_vm(const core::ZoneSpec& spec, const Zon
   constexpr uint32_t kAnyRange = 524288;
   bool installed = zone != nullptr && zone->file.state == State::kInstalled;
   if (!installed) {  // no hardware yet: only what does not depend on it
-    core::PlanInputs inputs{
-        spec,  *parts_.host, {}, {kAnyRange}, std::string(32, '0'), 0, parts_.cgroups, false,
-        false, false,        {}, {}};
     Zone unknown;
     unknown.name = spec.name;
+    TRY_AS(unknown.label, parts_.registry->label_for(spec, zone));
+    core::PlanInputs inputs{spec,
+                            *parts_.host,
+                            {},
+                            {kAnyRange},
+                            std::string(32, '0'),
+                            0,
+                            parts_.cgroups,
+                            false,
+                            false,
+                            false,
+                            {},
+                            {},
+                            unknown.label,
+                            parts_.encodings->name_of(unknown.label)};
     TRY_AS(inputs.ports, parts_.networks->plan(zone != nullptr ? *zone : unknown, spec, false));
     return core::plan_common(inputs);
   }

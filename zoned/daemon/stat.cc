@@ -22,18 +22,31 @@ double cpus_of_set(const std::optional<std::string>& set, double all) {
 
 double seconds_of(uint64_t ns) { return static_cast<double>(ns) / kNsPerSecond; }
 
+double rate(double seconds, uint64_t now, uint64_t before) {
+  return seconds > 0 && now > before ? seconds_of(now - before) / seconds : 0.0;
+}
+
 }  // namespace
 
-void StatSession::sample(double seconds) {
+uint64_t StatSession::counted_in(const std::string& pool, const Scope& scope) const {
+  uint64_t total = 0;
+  if (!scope) {
+    if (const Pool* known = parts_.registry->find_pool(pool); known != nullptr)
+      for (const auto& [share, count] : known->active) total += uint64_t{share} * count;
+    return total;
+  }
+  for (const std::string& name : *scope)
+    if (const Zone* zone = parts_.registry->find(name); zone->record && zone->record->pool == pool)
+      total += zone->counted;
+  return total;
+}
+
+void StatSession::sample(double seconds, const Scope& scope) {
   zones_.clear();
   pools_.clear();
   std::map<std::string, Sample> zones_now;
-  std::map<std::string, uint64_t> pools_now;
-  auto rate = [seconds](uint64_t now, uint64_t before) {
-    return seconds > 0 && now > before ? seconds_of(now - before) / seconds : 0.0;
-  };
   for (auto& [name, zone] : parts_.registry->zones()) {
-    if (!zone->record) continue;
+    if (!zone->record || (scope && !scope->contains(name))) continue;
     auto usage = parts_.cgroups->usage(zone->record->pool, name);
     if (!usage) continue;  // just ended
     Use& use = zones_[name];
@@ -41,7 +54,7 @@ void StatSession::sample(double seconds) {
     auto before = zones_before_.find(name);
     bool same = before != zones_before_.end() && before->second.boot_id == zone->record->boot_id;
     // Without an earlier look there is no interval yet.
-    use.cpus = same ? rate(usage->cpu_ns, before->second.cpu_ns) : 0.0;
+    use.cpus = same ? rate(seconds, usage->cpu_ns, before->second.cpu_ns) : 0.0;
     use.active = use.cpus > kActive;
     zones_now[name] = {zone->record->boot_id, usage->cpu_ns};
   }
@@ -52,6 +65,24 @@ void StatSession::sample(double seconds) {
           zone->second.net_received += (*traffic)[port.host_name].receive_bytes;
           zone->second.net_sent += (*traffic)[port.host_name].send_bytes;
         }
+  zones_before_ = std::move(zones_now);
+  if (scope)
+    add_up_pools();
+  else
+    sample_pools(seconds);
+}
+
+// What the known zones use of their pools; the others' part does not exist.
+void StatSession::add_up_pools() {
+  for (const auto& [name, use] : zones_) {
+    Use& pool = pools_[parts_.registry->find(name)->record->pool];
+    pool.cpus += use.cpus;
+    pool.active = pool.active || use.active;
+  }
+}
+
+void StatSession::sample_pools(double seconds) {
+  std::map<std::string, uint64_t> pools_now;
   for (auto& [name, pool] : parts_.registry->pools()) {
     Use& use = pools_[name];
     if (!pool.cgroup) continue;
@@ -59,11 +90,10 @@ void StatSession::sample(double seconds) {
     if (!usage) continue;
     use.usage = *usage;
     auto before = pools_before_.find(name);
-    use.cpus = before != pools_before_.end() ? rate(usage->cpu_ns, before->second) : 0.0;
+    use.cpus = before != pools_before_.end() ? rate(seconds, usage->cpu_ns, before->second) : 0.0;
     use.active = use.cpus > kActive;
     pools_now[name] = usage->cpu_ns;
   }
-  zones_before_ = std::move(zones_now);
   pools_before_ = std::move(pools_now);
 }
 
@@ -97,15 +127,11 @@ void StatSession::entitle() {
   }
 }
 
-json StatSession::zone_members(const std::string& name, const Use& use) const {
+json StatSession::zone_members(const std::string& name, const Use& use, uint64_t counted) const {
   const Zone& zone = *parts_.registry->find(name);
   double host = parts_.host->cpus;
-  const Pool* pool = parts_.registry->find_pool(zone.record ? zone.record->pool : zone.spec.pool);
-  uint64_t total = 0;
-  if (pool != nullptr)
-    for (const auto& [share, count] : pool->active) total += uint64_t{share} * count;
-  double share = zone.counted != 0 && total > 0
-                     ? static_cast<double>(zone.counted) / static_cast<double>(total)
+  double share = zone.counted != 0 && counted > 0
+                     ? static_cast<double>(zone.counted) / static_cast<double>(counted)
                      : 0.0;
   json members = {{"name", name},
                   {"cpu_seconds", seconds_of(use.usage.cpu_ns)},
@@ -144,21 +170,27 @@ json StatSession::pool_members(const std::string& name, const Use& use) const {
           {"processes", use.usage.processes}};
 }
 
-json StatSession::look(const std::vector<std::string>& names, bool pools) {
+json StatSession::look(const std::vector<std::string>& names, const Scope& scope) {
   auto now = base::EventLoop::Clock::now();
   double seconds = last_.time_since_epoch().count() == 0
                        ? 0.0
                        : std::chrono::duration<double>(now - last_).count();
   last_ = now;
-  sample(seconds);
+  sample(seconds, scope);
   entitle();
   json reply = {{"zones", json::array()}, {"pools", json::array()}};
+  std::map<std::string, uint64_t> counts;  // by pool
   for (const std::string& name : names) {
-    if (parts_.registry->find(name) == nullptr) continue;
+    const Zone* zone = parts_.registry->find(name);
+    if (zone == nullptr) continue;
+    const std::string& pool = zone->record ? zone->record->pool : zone->spec.pool;
+    auto counted = counts.find(pool);
+    if (counted == counts.end()) counted = counts.emplace(pool, counted_in(pool, scope)).first;
     auto use = zones_.find(name);
-    reply["zones"].push_back(zone_members(name, use == zones_.end() ? Use{} : use->second));
+    reply["zones"].push_back(
+        zone_members(name, use == zones_.end() ? Use{} : use->second, counted->second));
   }
-  if (!pools) return reply;
+  if (scope) return reply;
   for (const auto& [name, use] : pools_) reply["pools"].push_back(pool_members(name, use));
   return reply;
 }

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <map>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -17,9 +19,11 @@ class StatSession {
  public:
   explicit StatSession(const Parts& parts) : parts_(parts) {}
 
-  // The parameters of a Stat reply for these zones (names that run or not). pools: with the pools'
-  // figures, which count every zone.
-  nlohmann::json look(const std::vector<std::string>& names, bool pools);
+  // Zones that exist for the asker; none given: all, and then pools' figures, which count every zone,
+  // are told as well.
+  using Scope = std::optional<std::set<std::string>>;
+  // The parameters of a Stat reply for these zones (names in the scope, that run or not).
+  nlohmann::json look(const std::vector<std::string>& names, const Scope& scope);
 
  private:
   struct Sample {
@@ -34,9 +38,13 @@ class StatSession {
     uint64_t net_received = 0;  // bytes, by all ports, as the zone sees it
     uint64_t net_sent = 0;
   };
-  void sample(double seconds);
+  void sample(double seconds, const Scope& scope);
+  void sample_pools(double seconds);
+  void add_up_pools();
   void entitle();
-  nlohmann::json zone_members(const std::string& name, const Use& use) const;
+  // counted: cpu-shares of the zones in its pool that the asker knows of.
+  nlohmann::json zone_members(const std::string& name, const Use& use, uint64_t counted) const;
+  uint64_t counted_in(const std::string& pool, const Scope& scope) const;
   nlohmann::json pool_members(const std::string& name, const Use& use) const;
 
   Parts parts_;

@@ -49,6 +49,10 @@ class Members {
     const json* member = find(name, json::value_t::string);
     return member == nullptr ? std::string() : member->get<std::string>();
   }
+  // Absent, as older daemons left it: empty.
+  std::string optional_text(const char* name) {
+    return value_.contains(name) ? text(name) : std::string();
+  }
   bool boolean(const char* name) {
     const json* member = find(name, json::value_t::boolean);
     return member != nullptr && member->get<bool>();
@@ -161,7 +165,8 @@ std::string to_text(const RuntimeRecord& record) {
                 {"boots", record.boots},
                 {"ephemeral", record.ephemeral},
                 {"config", record.config},
-                {"id", record.id}};
+                {"id", record.id},
+                {"label", record.label}};
   return value.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
 }
 
@@ -183,6 +188,7 @@ Result<RuntimeRecord> runtime_record_from_text(std::string_view text) {
   record.ephemeral = members.boolean("ephemeral");
   record.config = members.text("config");
   record.id = members.text("id");
+  record.label = members.optional_text("label");
   TRY(members.finish());
   TRY(base::check_name("zone", record.zone));
   TRY(base::check_name("pool", record.pool));

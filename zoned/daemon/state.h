@@ -52,6 +52,7 @@ struct RuntimeRecord {
   bool ephemeral = false;  // zone run
   std::string config;      // ephemeral: the only copy; empty otherwise
   std::string id;          // likewise
+  std::string label;       // labels::Label::encode(); empty: written by a daemon that had none
   bool operator==(const RuntimeRecord&) const = default;
 };
 

@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/event_loop.h"
@@ -45,6 +46,7 @@ struct Zone {
   labels::Label label = labels::Label::admin_high();
   uint32_t weight = 0;     // CPU weight that the kernel was told; 0: none
   uint32_t counted = 0;    // cpu-shares that the pool counts for this zone; 0: not counted
+  bool consoles = true;    // somebody may be attached to its console (false: surely nobody)
   bool ephemeral = false;  // no file of ours on disk; gone with its end
   State state = State::kConfigured;
   uint32_t boots = 0;
@@ -72,6 +74,10 @@ struct Zone {
   std::chrono::milliseconds backoff{0};
   base::EventLoop::Clock::time_point booted_at = {};
 };
+
+// Runs a server of ours in a cell (name_service.h): its source is none that can be asked for.
+inline constexpr std::string_view kServicePrefix = "cell:";
+inline bool is_service(const Zone& zone) { return zone.file.source.starts_with(kServicePrefix); }
 
 struct Pool {
   core::PoolSpec spec;

@@ -92,8 +92,20 @@ core::ZonePlan VmmYard::plan(const std::vector<std::string>& arguments, const Wh
   core::HostFacts host = core::detect_host();
   core::IdRange ids{kTestBase + who.place * core::kIdsPerZone};
   core::TreeFacts no_tree;
-  core::PlanInputs inputs{spec,           host,  no_tree, ids,   "0", 0,
-                          cgroups_.get(), false, false,   false, {},  {tap_of(path_, who)}};
+  core::PlanInputs inputs{spec,
+                          host,
+                          no_tree,
+                          ids,
+                          "0",
+                          0,
+                          cgroups_.get(),
+                          false,
+                          false,
+                          false,
+                          {},
+                          {tap_of(path_, who)},
+                          labels::Label(1, {}),
+                          "PUBLIC"};
   core::ZonePlan plan = must(vmzone::plan_vm({inputs, hardware})).planned.plan;
   plan.exec.path = program_;
   plan.exec.argv = {program_};

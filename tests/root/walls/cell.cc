@@ -90,8 +90,9 @@ core::ZonePlan Yard::plan(const std::vector<std::string>& attack, bool os, unsig
     spec.command.insert(spec.command.end(), attack.begin(), attack.end());
     tree.command_path = "/bin/attacker";
   }
-  core::PlanInputs inputs{spec,           host,  tree, {kTestBase}, "0",    0,
-                          cgroups_.get(), false, true, false,       {false}};
+  core::PlanInputs inputs{
+      spec,  host,    tree, {kTestBase},          "0",     0, cgroups_.get(), false, true,
+      false, {false}, {},   labels::Label(1, {}), "PUBLIC"};
   core::ZonePlan plan = must(core::plan_zone(inputs)).plan;
   if (os) plan.exec.argv.insert(plan.exec.argv.end(), attack.begin(), attack.end());
   return plan;

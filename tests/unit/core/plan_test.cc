@@ -18,6 +18,7 @@
 
 namespace {
 
+const labels::Label kPublic(1, {});
 constexpr const char* kGolden = "tests/unit/core/golden/";
 
 core::HostFacts host() {
@@ -65,7 +66,9 @@ base::Result<core::Planned> plan(const core::ZoneSpec& spec, const core::TreeFac
                           ephemeral,
                           false,
                           {false, true},
-                          {}});
+                          {},
+                          kPublic,
+                          "PUBLIC"});
 }
 
 void check_golden(const std::string& name, const core::ZonePlan& plan) {
@@ -122,7 +125,9 @@ TEST_CASE("the plan of a zone with a port is the golden one") {
                                   false,
                                   false,
                                   {false, true},
-                                  {*port}});
+                                  {*port},
+                                  kPublic,
+                                  "PUBLIC"});
   REQUIRE(planned.ok());
   check_golden("port", planned->plan);
   auto back = core::zone_plan_from_json(core::to_json(planned->plan));

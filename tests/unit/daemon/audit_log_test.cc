@@ -30,6 +30,7 @@ struct Bench {
   std::unique_ptr<AuditLog> log;
 
   Bench() {
+    options.clearance_name_of = [](const labels::Label&) { return "CLEARANCE"; };
     options.name_of = [](const labels::Label&) { return "NAME"; };
     options.note = [this](const api::AuditHead& head) { told.push_back(head); };
   }
@@ -40,7 +41,7 @@ struct Bench {
   }
   // The decision is recorded and settled, or the error.
   base::Status decide(std::string_view method, uid_t uid = 0, bool allowed = true) {
-    Caller caller{uid, 1};
+    Caller caller{uid, 1, {}, Role::kNone};
     TRY(log->record({caller, method, Verb::kManage, "web", allowed}));
     base::Status outcome;
     bool done = false;
@@ -94,7 +95,7 @@ TEST_CASE(
 TEST_CASE("a change goes on when its record is on disk, a look at once") {
   Bench bench;
   bench.open();
-  Caller caller{0, 7};
+  Caller caller = Caller::of_root(7);
   REQUIRE(bench.log->record({caller, "Boot", Verb::kManage, "web", true}).ok());
   bool done = false;
   bench.log->settle("Boot", [&](const base::Status& status) { done = status.ok(); });

@@ -1,15 +1,30 @@
 #include "zoned/daemon/authorise.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <map>
+#include <string>
+#include <vector>
 
 namespace zoned {
 namespace {
 
-constexpr uid_t kLoginUser = 1001;
-constexpr uid_t kManageUser = 1002;
-constexpr uid_t kBareUser = 1003;  // an entry without rights
-constexpr uid_t kStranger = 1004;
+using base::Code;
+using labels::Label;
+
+Label label(uint8_t classification, std::initializer_list<unsigned> compartments = {}) {
+  labels::Compartments set;
+  for (unsigned compartment : compartments) set.set(compartment);
+  return {classification, set};
+}
+
+const Label kPublic = label(1);
+const Label kSecret = label(6);
+const Label kSecretA = label(6, {0});
+const Label kSecretB = label(6, {1});
+
+constexpr uid_t kUser = 1001;
+constexpr uid_t kOther = 1002;
 
 class Recorder : public AuditSink {
  public:
@@ -25,94 +40,148 @@ class Recorder : public AuditSink {
   std::string zone;
 };
 
-Zone sample() {
+Caller user(const Label& clearance, Role role = Role::kNone, const Label& minimum = kPublic) {
+  return {kUser, 1, {minimum, clearance, false, false}, role};
+}
+
+// What decisions look at: a zone can't be copied.
+struct Shape {
+  Label label;
+  std::vector<Grant> grants;
+};
+Shape zone_of(const Label& label, std::vector<Grant> grants = {}) {
+  return {label, std::move(grants)};
+}
+Zone make(const Shape& shape) {
   Zone zone;
   zone.name = "web";
-  zone.label = labels::default_label();
-  zone.grants = {{kLoginUser, true, false}, {kManageUser, false, true}, {kBareUser, false, false}};
+  zone.label = shape.label;
+  zone.grants = shape.grants;
   return zone;
 }
 
-TEST_CASE("verb, role and zone give exactly these decisions") {
+enum class Answer { kYes, kDenied, kAbsent };
+
+Answer ask(const Caller& caller, Verb verb, const Zone* zone, const std::string& name) {
+  Recorder recorder;
+  base::Status status = authorise(caller, "Method", verb, zone, name, &recorder);
+  CHECK(recorder.count == 1);
+  CHECK(recorder.allowed == status.ok());
+  CHECK(recorder.zone == name);
+  if (status) return Answer::kYes;
+  return status.error().code == Code::kNotFound ? Answer::kAbsent : Answer::kDenied;
+}
+
+constexpr Verb kZoneVerbs[] = {Verb::kSee, Verb::kLogin, Verb::kManage, Verb::kConfigure};
+constexpr Verb kHostVerbs[] = {Verb::kReadHost, Verb::kHost, Verb::kUsers, Verb::kAudit};
+
+TEST_CASE("verb, role, grant and label give exactly these decisions on a zone") {
+  constexpr Answer kYes = Answer::kYes;
+  constexpr Answer kNo = Answer::kDenied;
+  constexpr Answer kAbsent = Answer::kAbsent;
+  const Grant login{kUser, true, false};
+  const Grant manage{kUser, false, true};
+  const Grant bare{kUser, false, false};
+  const Grant others{kOther, true, true};
   struct Row {
-    uid_t uid;
-    std::map<Verb, base::Code> refused;
+    const char* what;
+    Caller caller;
+    Shape shape;
+    Answer see, login, manage, configure;
   };
-  using base::Code;
   const std::vector<Row> rows = {
-      {0, {}},
-      {kLoginUser, {{Verb::kManage, Code::kDenied}, {Verb::kConfigure, Code::kDenied}}},
-      {kManageUser, {{Verb::kLogin, Code::kDenied}, {Verb::kConfigure, Code::kDenied}}},
-      {kBareUser,
-       {{Verb::kLogin, Code::kDenied},
-        {Verb::kManage, Code::kDenied},
-        {Verb::kConfigure, Code::kDenied}}},
-      {kStranger,
-       {{Verb::kSee, Code::kNotFound},
-        {Verb::kLogin, Code::kNotFound},
-        {Verb::kManage, Code::kNotFound},
-        {Verb::kConfigure, Code::kNotFound}}},
+      {"root", Caller::of_root(1), zone_of(kSecretA), kYes, kYes, kYes, kYes},
+      {"root, a zone without a readable label", Caller::of_root(1), zone_of(Label::admin_high()),
+       kYes, kYes, kYes, kYes},
+      {"no grant", user(kSecretA), zone_of(kPublic), kAbsent, kAbsent, kAbsent, kAbsent},
+      {"another's grant", user(kSecretA), zone_of(kPublic, {others}), kAbsent, kAbsent, kAbsent,
+       kAbsent},
+      {"an entry without rights", user(kPublic), zone_of(kPublic, {bare}), kYes, kNo, kNo, kNo},
+      {"login", user(kPublic), zone_of(kPublic, {login}), kYes, kYes, kNo, kNo},
+      {"manage", user(kPublic), zone_of(kPublic, {manage}), kYes, kNo, kYes, kNo},
+      {"all grants, lower clearance", user(kPublic), zone_of(kSecret, {login, manage}), kAbsent,
+       kAbsent, kAbsent, kAbsent},
+      {"all grants, compartment missing", user(kSecret), zone_of(kSecretA, {login, manage}),
+       kAbsent, kAbsent, kAbsent, kAbsent},
+      {"all grants, incomparable", user(kSecretB), zone_of(kSecretA, {login}), kAbsent, kAbsent,
+       kAbsent, kAbsent},
+      {"login, clearance above", user(kSecretA), zone_of(kPublic, {login}), kYes, kYes, kNo, kNo},
+      {"login, zone below his range", user(kSecretA, Role::kNone, kSecret),
+       zone_of(kPublic, {login, manage}), kYes, kNo, kNo, kNo},
+      {"system", user(kSecretA, Role::kSystem), zone_of(kSecretA), kYes, kNo, kYes, kNo},
+      {"system, lower zone", user(kSecretA, Role::kSystem), zone_of(kPublic), kYes, kNo, kYes, kNo},
+      {"system with login", user(kSecretA, Role::kSystem), zone_of(kSecret, {login}), kYes, kYes,
+       kYes, kNo},
+      {"system, zone above", user(kSecret, Role::kSystem), zone_of(kSecretA), kAbsent, kAbsent,
+       kAbsent, kAbsent},
+      {"system, zone below his range", user(kSecretA, Role::kSystem, kSecret), zone_of(kPublic),
+       kAbsent, kAbsent, kAbsent, kAbsent},
+      {"security", user(kSecretA, Role::kSecurity), zone_of(kPublic), kAbsent, kAbsent, kAbsent,
+       kAbsent},
+      {"security with grants", user(kSecretA, Role::kSecurity), zone_of(kPublic, {login, manage}),
+       kAbsent, kAbsent, kAbsent, kAbsent},
   };
-  Zone zone = sample();
   for (const Row& row : rows) {
-    for (Verb verb : {Verb::kSee, Verb::kLogin, Verb::kManage, Verb::kConfigure}) {
-      INFO("uid " << row.uid << " verb " << verb_name(verb));
-      Recorder recorder;
-      auto status = authorise({row.uid, 1}, "Method", verb, &zone, "web", &recorder);
-      auto refused = row.refused.find(verb);
-      CHECK(status.ok() == (refused == row.refused.end()));
-      if (refused != row.refused.end()) CHECK(status.error().code == refused->second);
-      CHECK(recorder.count == 1);
-      CHECK(recorder.allowed == status.ok());
-      CHECK(recorder.zone == "web");
+    INFO(row.what);
+    Zone zone = make(row.shape);
+    CHECK(ask(row.caller, Verb::kSee, &zone, "web") == row.see);
+    CHECK(ask(row.caller, Verb::kLogin, &zone, "web") == row.login);
+    CHECK(ask(row.caller, Verb::kManage, &zone, "web") == row.manage);
+    CHECK(ask(row.caller, Verb::kConfigure, &zone, "web") == row.configure);
+    CHECK(may_see(row.caller, zone) == (row.see == kYes));
+  }
+}
+
+TEST_CASE("role and verb give exactly these decisions on the host") {
+  const std::vector<std::pair<Caller, std::vector<Verb>>> rows = {
+      {Caller::of_root(1), {Verb::kReadHost, Verb::kHost, Verb::kUsers, Verb::kAudit}},
+      {user(kSecretA), {}},
+      {user(Label::admin_high()), {}},
+      {user(kPublic, Role::kSystem), {Verb::kReadHost}},
+      {user(kPublic, Role::kSecurity), {Verb::kUsers}},
+      {user(Label::admin_high(), Role::kSecurity), {Verb::kUsers, Verb::kAudit}}};
+  for (const auto& [caller, allowed] : rows) {
+    for (Verb verb : kHostVerbs) {
+      INFO("uid " << caller.uid << " role " << role_name(caller.role) << " verb "
+                  << verb_name(verb));
+      bool may = std::find(allowed.begin(), allowed.end(), verb) != allowed.end();
+      CHECK(ask(caller, verb, nullptr, "") == (may ? Answer::kYes : Answer::kDenied));
     }
+    Answer create = caller.root() ? Answer::kYes : Answer::kDenied;
+    CHECK(ask(caller, Verb::kConfigure, nullptr, "") == create);
   }
 }
 
 TEST_CASE("a hidden zone and an absent zone answer alike") {
-  Zone zone = sample();
+  const Grant all{kUser, true, true};
+  const std::vector<std::pair<Caller, Shape>> rows = {
+      {user(kSecretA), zone_of(kSecret)},
+      {user(kSecret), zone_of(kSecretA, {all})},
+      {user(kSecretB, Role::kSystem), zone_of(kSecretA, {all})},
+      {user(kSecretA, Role::kSecurity), zone_of(kSecretA, {all})},
+      {Caller{}, zone_of(kPublic, {all})}};
   Recorder recorder;
-  for (Verb verb : {Verb::kSee, Verb::kLogin, Verb::kManage, Verb::kConfigure}) {
-    auto hidden = authorise({kStranger, 1}, "M", verb, &zone, "web", &recorder);
-    auto absent = authorise({kStranger, 1}, "M", verb, nullptr, "web", &recorder);
-    REQUIRE_FALSE(hidden.ok());
-    REQUIRE_FALSE(absent.ok());
-    CHECK(hidden.error().code == absent.error().code);
-    CHECK(hidden.error().message == absent.error().message);
-    CHECK(hidden.error().hint == absent.error().hint);
+  for (const auto& [caller, shape] : rows) {
+    Zone zone = make(shape);
+    for (Verb verb : kZoneVerbs) {
+      auto hidden = authorise(caller, "M", verb, &zone, "web", &recorder);
+      auto absent = authorise(caller, "M", verb, nullptr, "web", &recorder);
+      REQUIRE_FALSE(hidden.ok());
+      REQUIRE_FALSE(absent.ok());
+      CHECK(hidden.error().code == absent.error().code);
+      CHECK(hidden.error().message == absent.error().message);
+      CHECK(hidden.error().hint == absent.error().hint);
+    }
   }
 }
 
-TEST_CASE("only root acts on the host or makes zones") {
-  Recorder recorder;
-  CHECK(authorise({0, 1}, "PoolCreate", Verb::kHost, nullptr, "", &recorder).ok());
-  CHECK(authorise({0, 1}, "Create", Verb::kConfigure, nullptr, "new", &recorder).ok());
-  auto pool = authorise({kManageUser, 1}, "PoolCreate", Verb::kHost, nullptr, "", &recorder);
-  REQUIRE_FALSE(pool.ok());
-  CHECK(pool.error().code == base::Code::kDenied);
-  CHECK_FALSE(
-      authorise({kManageUser, 1}, "Create", Verb::kConfigure, nullptr, "new", &recorder).ok());
-  CHECK_FALSE(authorise({kManageUser, 1}, "Run", Verb::kConfigure, nullptr, "", &recorder).ok());
-}
-
-TEST_CASE("a caller without the clearance does not see the zone, root included") {
-  Zone zone = sample();
-  zone.label = labels::Label(200, {});
-  Caller low{0, 1, labels::Label(1, {})};
-  Recorder recorder;
-  auto status = authorise(low, "Info", Verb::kSee, &zone, "web", &recorder);
-  REQUIRE_FALSE(status.ok());
-  CHECK(status.error().code == base::Code::kNotFound);
-  CHECK_FALSE(may_see(low, zone));
-  low.clearance = labels::Label(200, {});
-  CHECK(may_see(low, zone));
-}
-
-TEST_CASE("a zone without a label is for the highest clearance alone") {
-  Zone zone = sample();
-  zone.label = Zone{}.label;
-  CHECK(may_see({0, 1}, zone));
-  CHECK_FALSE(may_see({0, 1, labels::Label(255, {})}, zone));
+TEST_CASE("servers of ours are not for users, whatever they hold") {
+  Zone server = make(zone_of(kPublic, {{kUser, true, true}}));
+  CHECK(may_see(user(kPublic), server));
+  server.file.source = "cell:dnsmasq";
+  CHECK_FALSE(may_see(user(kPublic), server));
+  CHECK_FALSE(may_see(user(kSecretA, Role::kSystem), server));
+  CHECK(may_see(Caller::of_root(1), server));
 }
 
 }  // namespace

@@ -20,7 +20,8 @@ struct World {
   std::unique_ptr<Registry> load(std::vector<std::string>* problems = nullptr) {
     auto registry = open();
     std::vector<std::string> ignored;
-    must(registry->load(&reader, problems != nullptr ? problems : &ignored));
+    must(registry->load(&labels::Encodings::built_in(), &reader,
+                        problems != nullptr ? problems : &ignored));
     return registry;
   }
   TemporaryFolder folder;

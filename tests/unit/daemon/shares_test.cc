@@ -15,7 +15,7 @@ using testing::must;
 struct World {
   World() : registry(must(Registry::open(api::paths_for(folder.path())))) {
     std::vector<std::string> problems;
-    must(registry->load(&reader, &problems));
+    must(registry->load(&labels::Encodings::built_in(), &reader, &problems));
   }
   Zone* zone(const std::string& name, uint32_t count, const std::string& pool = "default") {
     std::string text = "cpu-shares = " + std::to_string(count) + "\npool = \"" + pool + "\"\n";

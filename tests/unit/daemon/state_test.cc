@@ -64,7 +64,7 @@ TEST_CASE("a runtime record is read strictly") {
 TEST_CASE("a zone file survives writing and reading, and holds lasting states only") {
   ZoneFile file;
   file.id = random_id();
-  file.label = labels::default_label().encode();
+  file.label = labels::Label(1, {}).encode();
   file.source = "dir:/srv/\"tree\"";
   for (State state : {State::kConfigured, State::kIncomplete, State::kInstalled}) {
     file.state = state;
@@ -81,7 +81,7 @@ TEST_CASE("a zone file with an unreadable label or id is refused") {
   file.id = random_id();
   file.label = "nonsense";
   CHECK_FALSE(zone_file_from_text(to_text(file)).ok());
-  file.label = labels::default_label().encode();
+  file.label = labels::Label(1, {}).encode();
   CHECK(zone_file_from_text(to_text(file)).ok());
   file.id = "xyz";
   CHECK_FALSE(zone_file_from_text(to_text(file)).ok());

@@ -218,30 +218,6 @@ TEST_CASE("strings mutated at random decode to a label that encodes back or are 
   CHECK(refused > 10000);
 }
 
-TEST_CASE("the built-in names are read in any case and written in one") {
-  CHECK(labels::name_of(labels::default_label()) == "PUBLIC");
-  CHECK(labels::default_label().classification() == 1);
-  for (const char* text : {"PUBLIC", "public", "Public"}) {
-    auto label = labels::parse_name(text);
-    REQUIRE(label.ok());
-    CHECK(*label == labels::default_label());
-  }
-  CHECK(*labels::parse_name("admin_low") == Label::admin_low());
-  CHECK(*labels::parse_name("Admin_High") == Label::admin_high());
-  CHECK(labels::name_of(Label::admin_high()) == "ADMIN_HIGH");
-  CHECK(labels::name_of(Label::admin_low()) == "ADMIN_LOW");
-}
-
-TEST_CASE("an unknown label name is refused with the nearest one as hint") {
-  auto label = labels::parse_name("PUBLIK");
-  REQUIRE_FALSE(label.ok());
-  CHECK(label.error().message == "unknown label 'PUBLIK'");
-  CHECK(label.error().hint == "did you mean PUBLIC?");
-  CHECK_FALSE(labels::parse_name("").ok());
-  CHECK_FALSE(labels::parse_name("PUBLIC ").ok());
-  CHECK_FALSE(labels::parse_name(Label(9, {}).encode()).ok());
-}
-
 TEST_CASE("a default-constructed label is ADMIN_LOW, below the lowest normal label") {
   CHECK(Label() == Label::admin_low());
   CHECK(Label(0, {}).strictly_dominates(Label()));

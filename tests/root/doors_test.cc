@@ -1,0 +1,342 @@
+// The doors of the daemon: what callers of other clearances, grants and roles learn and may do. The
+// instance runs in a network namespace of the test's own.
+#include "tests/root/doors/client.h"
+
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <map>
+#include <set>
+
+#include "labels/encodings.h"
+#include "tests/harness/host_objects.h"
+#include "tests/harness/shell.h"
+#include "tests/root/doors/rows.h"
+#include "tests/root/networks/world.h"
+#include "zoned/api/idl.h"
+
+namespace {
+
+using doors::answer;
+using doors::Ask;
+using doors::kGrants;
+using doors::Row;
+using harness::check_refused;
+using harness::eventually;
+using harness::Sandbox;
+using harness::shell;
+using nlohmann::json;
+
+// Those from whom the hidden zones are hidden, each for another reason.
+const std::vector<std::string> kBlind = {
+    "nobody",  // no grant
+    "daemon",  // all grants, the least clearance
+    "bin",     // system administrator of an incomparable clearance
+    "sys",     // security administrator, with clearance and grants
+};
+
+class Doors {
+ public:
+  Doors() {
+    doors::open_to_others(box);
+    harness::shell_ok(box, "ip link set lo up");
+    tree = box.busybox_tree();
+    box.zone_ok({"net", "create", "lan", "subnet=10.1.2.0/24"});
+    box.zone_ok({"user", "set", "bin", "clearance=SECRET HR", "role=system"});
+    box.zone_ok({"user", "set", "sys", "clearance=SECRET ENG", "role=security"});
+    box.zone_ok({"user", "set", "lp", "clearance=ADMIN_HIGH", "role=security"});
+    box.zone_ok({"user", "set", "games", "clearance=SECRET ENG"});
+  }
+  // A native zone with kGrants, installed.
+  void make(const std::string& name, const std::string& label, const std::string& more = "") {
+    harness::write_text(
+        box.root() + "/" + name + ".toml",
+        "command = [\"/bin/sleep\", \"1000\"]\nlabel = \"" + label + "\"\n" + more + kGrants);
+    box.zone_ok({"create", name, "-f", box.root() + "/" + name + ".toml", "--from", "dir:" + tree});
+  }
+  void make_hidden() {
+    make(doors::kNative, doors::kHiddenLabel, "[[net]]\nnetwork = \"lan\"\n");
+    box.zone_ok({"boot", doors::kNative});
+    harness::write_text(box.root() + "/vm.toml",
+                        "brand = \"vm\"\nlabel = \"" + std::string(doors::kHiddenLabel) +
+                            "\"\n[vm]\nprofile = \"generic-bios\"\nmemory = \"64M\"\n" + kGrants);
+    box.zone_ok({"create", doors::kVm, "-f", box.root() + "/vm.toml", "--from",
+                 "iso:/usr/lib/grub-rescue/grub-rescue-cdrom.iso", "--boot"},
+                std::chrono::minutes(2));
+  }
+  std::string ask(const std::string& user, const std::string& method, const Ask& what) const {
+    return answer(box, user, method, what);
+  }
+  // Through the client, as that user.
+  base::Output run(const std::string& user, const std::string& line) {
+    if (!client_) harness::shell_ok(box, "install -m 755 $B/zone $R/client");
+    client_ = true;
+    std::string uid = std::to_string(doors::uid_of(user));
+    return shell(box, "cd /; setpriv --reuid " + uid + " --regid " + uid +
+                          " --clear-groups $R/client --root $R " + line);
+  }
+
+  networks::OwnNetwork network;
+  Sandbox box;
+  std::string tree;
+
+ private:
+  bool client_ = false;
+};
+
+// What the daemon says that it has.
+api::Interface interface_of(const Doors& world) {
+  std::string text = world.ask("nobody", "org.varlink.service.GetInterfaceDescription",
+                               {{{"interface", "io.zoned"}}, {}, false});
+  json reply = json::parse(text.substr(0, text.find('\0')));
+  auto parsed = api::parse_interface(reply["parameters"]["description"].get<std::string>());
+  REQUIRE(parsed.ok());
+  return *parsed;
+}
+
+// Of the first message; empty: none.
+std::string code_of(const std::string& message) {
+  auto reply = json::parse(message.substr(0, message.find('\0')), nullptr, false);
+  if (!reply.is_object()) return "no JSON";
+  if (!reply.contains("error")) return "";
+  return reply["parameters"].value("code", reply["error"].get<std::string>());
+}
+
+using Answers = std::map<std::string, std::string>;  // by what was asked
+
+// Every row and every list, as everybody from whom the zones are hidden.
+Answers ask_all(const Doors& world, const std::vector<Row>& rows) {
+  Answers all;
+  const Ask every = {{{"names", json::array()}}, {}, false};
+  Ask stat = every;
+  stat.parameters["interval_ms"] = 0;
+  for (const std::string& user : kBlind) {
+    for (const Row& row : rows) all[user + " " + row.method] = world.ask(user, row.method, row.ask);
+    all[user + " List of all"] = world.ask(user, "List", every);
+    all[user + " NetPorts of all"] = world.ask(user, "NetPorts", every);
+    all[user + " Stat of all"] = world.ask(user, "Stat", stat);
+  }
+  return all;
+}
+
+TEST_CASE("for every method, a hidden zone and one that is not there are answered alike") {
+  Doors world;
+  const std::vector<Row> rows = doors::rows(world.tree);
+  std::set<std::string> listed;
+  for (const Row& row : rows) listed.insert(row.method);
+  for (const auto& [name, method] : interface_of(world).methods) {
+    INFO("a method without a row in tests/root/doors/rows.cc: " << name);
+    CHECK(listed.contains(name));
+  }
+  world.make("shown", "PUBLIC", "[[net]]\nnetwork = \"lan\"\n");
+  const Answers absent = ask_all(world, rows);
+  world.make_hidden();
+  const Answers hidden = ask_all(world, rows);
+  for (const auto& [asked, text] : absent) {
+    INFO(asked);
+    CHECK(hidden.at(asked) == text);
+  }
+  // The controls: the same calls by who may.
+  for (const Row& row : rows) {
+    std::string text = world.ask(row.who, row.method, row.ask);
+    INFO(row.method << " as " << row.who << ": " << text);
+    CHECK(code_of(text) == row.code);
+    if (row.method == "Run")
+      CHECK(eventually([&] { return harness::state_of(world.box, doors::kNative) == "absent"; }));
+    // A call that reaches the old program in its last moment would be lost.
+    if (row.method == "Upgrade") world.box.restart();
+    if (row.method == "StopAll")
+      CHECK(eventually([&] { return world.box.zone({"list"}).status != 0; }));
+  }
+}
+
+json figures_of(const Doors& world, const std::string& user) {
+  std::string text =
+      world.ask(user, "Stat", {{{"names", json::array()}, {"interval_ms", 0}}, {}, false});
+  return json::parse(text.substr(0, text.find('\0')))["parameters"];
+}
+
+TEST_CASE("figures and counts know nothing of hidden zones") {
+  Doors world;
+  world.make("shown", "PUBLIC");
+  world.box.zone_ok({"boot", "shown"});
+  world.make(doors::kNative, doors::kHiddenLabel, "cpu-shares = 7\n[[net]]\nnetwork = \"lan\"\n");
+  world.box.zone_ok({"boot", doors::kNative});
+  for (const char* user : {"daemon", "bin"}) {
+    INFO(user);
+    json figures = figures_of(world, user);
+    REQUIRE(figures["zones"].size() == 1);
+    CHECK(figures["zones"][0]["name"] == "shown");
+    CHECK(figures["zones"][0]["cpu_share"] == 1.0);
+    CHECK(figures["pools"].empty());
+  }
+  CHECK(figures_of(world, "games")["zones"][0]["cpu_share"] < 1.0);
+  CHECK(figures_of(world, "root")["pools"].size() == 1);
+  base::Output pools = world.run("bin", "pool list --json");
+  CHECK(json::parse(pools.out)[0]["zones"] == 1);
+  CHECK(json::parse(world.box.zone_ok({"pool", "list", "--json"}))[0]["zones"] == 2);
+  base::Output networks = world.run("bin", "net list --json");
+  CHECK(json::parse(networks.out)[0]["ports"] == 0);
+  CHECK(json::parse(networks.out)[0]["leases"] == 0);
+  CHECK(json::parse(world.box.zone_ok({"net", "list", "--json"}))[0]["ports"] == 1);
+  json facts = json::parse(world.run("bin", "host --json").out)["facts"];
+  CHECK(facts["zones"] == "1");
+  CHECK(facts["zones-running"] == "1");
+  CHECK_FALSE(facts.contains("keepers"));
+  CHECK_FALSE(facts.contains("id-ranges-leased"));
+}
+
+TEST_CASE("events tell of seen zones alone, without what the host knows") {
+  Doors world;
+  world.make("shown", "PUBLIC");
+  world.make(doors::kNative, doors::kHiddenLabel);
+  std::vector<pid_t> listeners;
+  const std::vector<std::string> users = {"nobody", "daemon", "bin", "sys", "games"};
+  for (const std::string& user : users) {
+    base::Output started =
+        world.run(user, "events --json >$R/" + user + ".events 2>&1 </dev/null & echo $!");
+    listeners.push_back(std::stoi(started.out));
+  }
+  harness::sleep_for(std::chrono::milliseconds(500));
+  for (const char* name : {doors::kNative, "shown"}) {
+    world.box.zone_ok({"boot", name});
+    world.box.zone_ok({"halt", name});
+  }
+  auto text = [&](const std::string& user) {
+    return harness::read_text(world.box.root() + "/" + user + ".events");
+  };
+  CHECK(eventually([&] { return text("bin").find("halted") != std::string::npos; }));
+  CHECK(eventually([&] { return text("games").find("shown") != std::string::npos; }));
+  for (const char* user : {"nobody", "sys"}) CHECK(text(user).empty());
+  for (const char* user : {"daemon", "bin"}) {
+    INFO(text(user));
+    CHECK(text(user).find("shown") != std::string::npos);
+    CHECK(text(user).find("ghost") == std::string::npos);
+    CHECK(text(user).find("pid") == std::string::npos);
+  }
+  CHECK(text("games").find("ghost") != std::string::npos);
+  for (pid_t pid : listeners) CHECK(harness::kill_and_wait(pid).ok());
+  CHECK(world.box.zone_ok({"list", "--json"}).find("ghost") != std::string::npos);
+}
+
+TEST_CASE("a system administrator runs the zones of his range, and makes none") {
+  Doors world;
+  world.make("low", "PUBLIC");
+  world.make("mine", "SECRET HR");
+  world.make("other", doors::kHiddenLabel);
+  for (const char* name : {"low", "mine"}) {
+    INFO(name);
+    CHECK(world.run("bin", std::string("boot ") + name).status == 0);
+    CHECK(harness::state_of(world.box, name) == "running");
+    CHECK_THAT(world.run("bin", std::string("exec ") + name + " -- /bin/true").err,
+               Catch::Contains("may not log in"));
+    CHECK_THAT(world.run("bin", std::string("set ") + name + " cpu-shares=2").err,
+               Catch::Contains("may not configure"));
+    CHECK(world.run("bin", std::string("halt ") + name).status == 0);
+  }
+  CHECK_THAT(world.run("bin", "boot other").err, Catch::Contains("no such zone"));
+  CHECK(world.run("bin", "create new").status != 0);
+  CHECK(world.run("bin", "pool create p1").status != 0);
+  CHECK(world.run("bin", "user list").status != 0);
+  // Without the role he is a user like any other.
+  world.box.zone_ok({"user", "set", "bin", "role="});
+  CHECK_THAT(world.run("bin", "boot mine").err, Catch::Contains("no such zone"));
+  CHECK(world.run("bin", "host").status != 0);
+}
+
+TEST_CASE("a security administrator gives clearances, but none to himself and no roles") {
+  Doors world;
+  world.make("low", "PUBLIC");
+  CHECK(world.run("sys", "user set list \"clearance=SECRET ENG\" grants=downgrade").status == 0);
+  CHECK_THAT(world.run("sys", "user list").out, Catch::Contains("SECRET ENG"));
+  CHECK(world.run("sys", "user delete list").status == 0);
+  check_refused(world.box.zone({"user", "set", "no-such-user", "clearance=SECRET"}),
+                {"'no-such-user'"});
+  for (const char* line : {"user set sys clearance=ADMIN_HIGH", "user set list role=security",
+                           "user set bin clearance=PUBLIC", "user delete bin", "user delete sys"}) {
+    INFO(line);
+    base::Output refused = world.run("sys", line);
+    CHECK(refused.status != 0);
+    CHECK_THAT(refused.err, Catch::Contains(std::string(line).find(" sys") == std::string::npos
+                                                ? "roles are root's"
+                                                : "your own entry"));
+  }
+  for (const char* line : {"boot low", "exec low -- /bin/true", "info low", "host", "pool list"})
+    CHECK(world.run("sys", line).status != 0);
+  CHECK(world.run("sys", "list --json").out == "[]\n");
+  CHECK(world.run("nobody", "user list").status != 0);
+}
+
+TEST_CASE(
+    "clearances count at once and after a restart; an open console does not outlive its zone") {
+  Doors world;
+  world.make("mine", "INTERNAL");
+  CHECK_THAT(world.run("daemon", "info mine").err, Catch::Contains("no such zone"));
+  world.box.zone_ok({"user", "set", "daemon", "clearance=INTERNAL"});
+  CHECK(world.run("daemon", "boot mine").status == 0);
+  world.box.restart();
+  CHECK(world.run("daemon", "info mine").status == 0);
+  world.box.zone_ok({"user", "set", "daemon", "minimum=INTERNAL"});
+  base::Output entered = world.run("daemon", "exec mine -- /bin/true");
+  INFO(entered.err);
+  CHECK(entered.status == 0);
+  world.box.zone_ok({"user", "delete", "daemon"});
+  CHECK_THAT(world.run("daemon", "exec mine -- /bin/true").err, Catch::Contains("no such zone"));
+  base::Output started = shell(world.box, "$Z console mine </dev/zero >/dev/null 2>&1 & echo $!");
+  pid_t console = std::stoi(started.out);
+  harness::sleep_for(std::chrono::milliseconds(300));
+  world.box.zone_ok({"delete", "mine", "--force"});
+  CHECK(eventually([&] { return harness::command_of(console).empty(); }));
+}
+
+TEST_CASE("a label that is none is refused at creation, and a full zone keeps its own") {
+  Doors world;
+  check_refused(world.box.zone({"create", "bad", "--set", "label=SECRIT"}), {"SECRIT"});
+  check_refused(world.box.zone({"create", "bad", "--set", "label=ADMIN_HIGH"}), {"ADMIN_HIGH"});
+  CHECK(harness::state_of(world.box, "bad") == "absent");
+  world.box.zone_ok({"create", "empty"});
+  CHECK(harness::listed(world.box, "empty")["label"] == "PUBLIC");
+  world.box.zone_ok({"set", "empty", "label=int eng"});
+  CHECK(harness::listed(world.box, "empty")["label"] == "INTERNAL ENG");
+  world.make("full", "SECRET");
+  check_refused(world.box.zone({"set", "full", "label=PUBLIC"}), {"'SECRET'", "zone copy"});
+  world.box.zone_ok({"set", "full", "label=sec"});
+  CHECK(harness::listed(world.box, "full")["label"] == "SECRET");
+}
+
+TEST_CASE("zoned does not start with encodings that are wrong or that a zone's label is not of") {
+  Doors world;
+  world.make("mine", "SECRET HR");
+  world.box.zone_ok({"boot", "mine"});
+  world.box.kill_daemon();
+  const std::string file = world.box.root() + "/etc/label_encodings";
+  // Its labels are names of the old encodings too, and would be told first.
+  std::filesystem::remove(world.box.root() + "/etc/users.toml");
+  auto start = [&](const std::string& text) {
+    harness::write_text(file, text);
+    return shell(world.box, "$B/zoned --root $R --background");
+  };
+  std::string text(labels::Encodings::built_in_text());
+  base::Output broken = start("VERSION= x\nCLASSIFICATIONS:\nname= A;\n");
+  CHECK(broken.status != 0);
+  CHECK_THAT(broken.err, Catch::Contains("etc/label_encodings:3:"));
+  std::string other = text;
+  other.replace(other.find("value= 6"), 8, "value= 7");
+  base::Output foreign = start(other);
+  CHECK(foreign.status != 0);
+  for (const char* piece : {"label_encodings", "'mine'", "mine.toml: label", "'SECRET HR'"})
+    CHECK_THAT(foreign.err, Catch::Contains(piece));
+  // The zone runs on; names may change; ending needs no names at all.
+  other = text;
+  for (size_t at = 0; (at = other.find("SECRET", at)) != std::string::npos; at += 6)
+    other.replace(at, 6, "GEHEIM");
+  CHECK(start(other).status == 0);
+  CHECK(harness::listed(world.box, "mine")["label"] == "GEHEIM HR");
+  CHECK(harness::state_of(world.box, "mine") == "running");
+  check_refused(world.box.zone({"reboot", "mine"}), {"'SECRET HR'", "GEHEIM HR"});
+  world.box.kill_daemon();
+  harness::write_text(file, "nonsense");
+  CHECK(shell(world.box, "$B/zoned --root $R --stop-all").status == 0);
+  std::filesystem::remove(file);
+}
+
+}  // namespace
