@@ -155,9 +155,9 @@ TEST_CASE("keys and clicks on the picture go to the zone; nothing else does") {
 TEST_CASE("a native zone's display is framed in its label, and can't draw over that") {
   Sandbox box;
   Desktop desktop(box.root());
-  boot_painter(box, "web", "paint", "PUBLIC");
+  boot_painter(box, "web", "paint", "SECRET ENG");
   View window(desktop, box, "web");
-  uint32_t colour = colour_of("PUBLIC");
+  uint32_t colour = colour_of("SECRET ENG");
   Picture screen;
   bool green = harness::eventually(
       [&] {
@@ -172,7 +172,7 @@ TEST_CASE("a native zone's display is framed in its label, and can't draw over t
   CHECK(screen.count(kGreen) == inner_of(screen).count(kGreen));
   // Its own name and cut text are nowhere.
   std::string windows = desktop.windows();
-  CHECK_THAT(windows, Catch::Contains("\"[PUBLIC] web\""));
+  CHECK_THAT(windows, Catch::Contains("\"[SECRET ENG] web\""));
   CHECK_THAT(windows, !Catch::Contains("harmless"));
 }
 
@@ -230,7 +230,7 @@ TEST_CASE("no display is connected to but a socket of the zone's own that answer
 TEST_CASE("a guest's screen is framed in its label") {
   Sandbox box;
   Desktop desktop(box.root());
-  vm_test::boot_grub(box, "old");
+  vm_test::boot_grub(box, "old", {"label=CONFIDENTIAL HR"});
   vm_test::wait_for_screen(box, "old", "GNU GRUB");
   View window(desktop, box, "old");
   auto font = harness::ScreenFont::load();
@@ -251,8 +251,8 @@ TEST_CASE("a guest's screen is framed in its label") {
   keep(screen, "view-vm.png");
   INFO(window.errors());
   CHECK(shown);
-  CHECK(frame_is_whole(screen, colour_of("PUBLIC")));
-  CHECK_THAT(desktop.windows(), Catch::Contains("\"[PUBLIC] old\""));
+  CHECK(frame_is_whole(screen, colour_of("CONFIDENTIAL HR")));
+  CHECK_THAT(desktop.windows(), Catch::Contains("\"[CONFIDENTIAL HR] old\""));
 }
 
 TEST_CASE("without a graphical session, zone view says so and what else there is") {

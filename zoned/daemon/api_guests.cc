@@ -71,8 +71,7 @@ Result<std::vector<vmzone::KeyChord>> chords_of(const json& parameters) {
 }
 
 // The label is the zone's, as the daemon knows it; neither guest nor VNC server is asked.
-json display_members(const Zone& zone) {
-  const labels::Encodings& encodings = labels::Encodings::built_in();
+json display_members(const Zone& zone, const labels::Encodings& encodings) {
   return {{"socket", 0},
           {"label", encodings.name_of(zone.label)},
           {"colour", encodings.colour_of(zone.label)}};
@@ -126,8 +125,8 @@ void Api::display(Request request) {
   GuestAnswer answer(request.call.answer, zone.name);
   auto guest = guest_of(zone);
   if (!guest) return answer.fail(guest.error());
-  auto added = [answer, members = display_members(zone)](const std::shared_ptr<UniqueFd>& client,
-                                                         Status status) {
+  auto added = [answer, members = display_members(zone, *parts_.encodings)](
+                   const std::shared_ptr<UniqueFd>& client, Status status) {
     if (!status) return answer.fail(std::move(status).error());
     std::vector<UniqueFd> fds;
     fds.push_back(std::move(*client));
@@ -160,7 +159,7 @@ void Api::native_display(const Request& request) {
   if (!socket) return answer.fail(std::move(socket).error().context("its display"));
   std::vector<UniqueFd> fds;
   fds.push_back(*std::move(socket));
-  answer.reply(display_members(zone), std::move(fds));
+  answer.reply(display_members(zone, *parts_.encodings), std::move(fds));
 }
 
 void Api::insert(Request request) {
