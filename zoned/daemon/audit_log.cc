@@ -213,7 +213,7 @@ void AuditLog::settle(std::string_view method, Then then) {
 void AuditLog::start_sync() {
   if (syncing_ || state_ != State::kOpen || durable_.seq == head_.seq) return;
   if (Status fault = waiters_.empty() ? Status() : fault_point("audit.sync.before"); !fault)
-    return synced(head_, fault);
+    return sync_failed(fault);
   syncing_ = true;
   sync_.start(file_.fd(), [this, target = head_](Status status) {
     syncing_ = false;
@@ -222,15 +222,17 @@ void AuditLog::start_sync() {
   });
 }
 
-void AuditLog::synced(const api::AuditHead& target, const Status& status) {
-  if (!status) {
-    if (state_ == State::kOpen) {
-      state_ = State::kBroken;
-      error_ = status.error();
-      base::log_error(explain(error_).message);
-    }
-    return release(status);
+void AuditLog::sync_failed(const Status& status) {
+  if (state_ == State::kOpen) {
+    state_ = State::kBroken;
+    error_ = status.error();
+    base::log_error(explain(error_).message);
   }
+  release(status);
+}
+
+void AuditLog::synced(const api::AuditHead& target, const Status& status) {
+  if (!status) return sync_failed(status);
   if (target.seq > durable_.seq) {
     durable_ = target;
     base::log_ignored("audit log: note the head", store_head());

@@ -96,6 +96,7 @@ class AuditLog : public AuditSink {
   base::Status not_written(const Decision& decision, const base::Error& error);
   base::Error explain(const base::Error& error) const;
   void start_sync();
+  void sync_failed(const base::Status& status);
   void synced(const api::AuditHead& target, const base::Status& status);
   void release(const base::Status& status);
   void arm(std::chrono::milliseconds delay);
