@@ -38,9 +38,9 @@ std::string cut(std::string_view text, size_t max) { return std::string(text.sub
 
 Act act_of(std::string_view method) {
   static constexpr std::array<std::string_view, 3> kHalts = {"Halt", "Shutdown", "StopAll"};
-  static constexpr std::array<std::string_view, 13> kLooks = {
+  static constexpr std::array<std::string_view, 14> kLooks = {
       "List",    "Info",     "Stat",    "Events",   "Export", "Verify", "PoolList",
-      "NetList", "PoolInfo", "NetInfo", "NetPorts", "Host",   "Audit"};
+      "NetList", "PoolInfo", "NetInfo", "NetPorts", "Host",   "Audit",  "UserList"};
   if (std::find(kHalts.begin(), kHalts.end(), method) != kHalts.end()) return Act::kHalt;
   if (method == "AuditAccept") return Act::kAccept;
   if (std::find(kLooks.begin(), kLooks.end(), method) != kLooks.end()) return Act::kLook;

@@ -234,12 +234,13 @@ void Daemon::boot_next(const std::shared_ptr<BootQueue>& queue) {
       // A boot that is refused at once answers from inside: not deeper into the stack.
       loop_->after(std::chrono::milliseconds(0), [this, queue] { boot_next(queue); });
     };
-    record_own(audit_.get(), "Autoboot", *zone, [this, name, over](base::Status recorded) {
-      if (!recorded) return over(std::move(recorded).error());
-      Zone* target = registry_->find(name);
-      if (target == nullptr) return over(no_such_zone(name));
-      runtime_->boot(target, {}, over);
-    });
+    record_own(audit_.get(), "Autoboot", *zone,
+               [this, name = zone->name, over](base::Status recorded) {
+                 if (!recorded) return over(std::move(recorded).error());
+                 Zone* target = registry_->find(name);
+                 if (target == nullptr) return over(no_such_zone(name));
+                 runtime_->boot(target, {}, over);
+               });
   }
 }
 

@@ -86,7 +86,7 @@ TEST_CASE(
     if (act_of(name) == Act::kHalt) halts.push_back(name);
   }
   CHECK(looks == Texts{"Audit", "Events", "Export", "Host", "Info", "List", "NetInfo", "NetList",
-                       "NetPorts", "PoolInfo", "PoolList", "Stat", "Verify"});
+                       "NetPorts", "PoolInfo", "PoolList", "Stat", "UserList", "Verify"});
   CHECK(halts == Texts{"Halt", "Shutdown", "StopAll"});
   CHECK(act_of("AuditAccept") == Act::kAccept);
   CHECK(act_of("Unheard") == Act::kChange);
