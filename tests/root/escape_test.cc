@@ -35,7 +35,7 @@ const std::vector<Verb> kVerbs = {
     {"boot NAME ", {"manage"}},
     {"screenshot NAME -o -", {"login"}, kNoGuest},
     {"key NAME a", {"login"}, kNoGuest},
-    {"vnc NAME", {"login"}, kNoGuest},
+    {"vnc NAME", {"login"}, "zone 'web': it has no display"},
     {"pause NAME", {"manage"}, kNoGuest},
     {"resume NAME", {"manage"}, kNoGuest},
     {"insert NAME /dev/null", {}},
