@@ -132,9 +132,16 @@ Fields run_assignments(const json& parameters) {
   return assignments;
 }
 
+// What its keys may say is for zoned to check.
+Result<EditedConfig> as_given(const std::string& name, const std::string& text) {
+  TRY_AS(ConfigDocument document, parse_document(text, name + ".toml"));
+  return EditedConfig{text, std::move(document)};
+}
+
 // A text on its own has to be right, whatever is assigned on top of it.
 Result<EditedConfig> checked_edit(const std::string& name, const std::string& text,
                                   const Fields& assignments) {
+  if (assignments.empty()) return as_given(name, text);
   TRY(parse_zone(name, text, name + ".toml"));
   return edit_zone(name, text, assignments);
 }
@@ -149,9 +156,9 @@ json config_of(const json& call) {
   std::string text = text_member(*parameters, "config");
   Fields assignments = texts_member(*parameters, "assignments");
   if (method == "io.zoned.Create") return config_answer(checked_edit(name, text, assignments));
-  if (method == "io.zoned.Configure") return config_answer(edit_zone(name, text, {}));
+  if (method == "io.zoned.Configure") return config_answer(as_given(name, text));
   if (method == "io.zoned.Verify" && parameters->contains("config"))
-    return config_answer(edit_zone(name, text, {}));
+    return config_answer(as_given(name, text));
   if (method == "io.zoned.Run")
     return config_answer(
         edit_zone(name.empty() ? "run" : name, text, run_assignments(*parameters)));
