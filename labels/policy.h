@@ -34,6 +34,7 @@ struct Rights {
   bool upgrade = false;                   // may move data up
   bool downgrade = false;                 // may move data down or to an incomparable label
 
+  bool operator==(const Rights&) const = default;
   bool in_range(const Label& label) const {
     return clearance.dominates(label) && label.dominates(minimum);
   }

@@ -245,6 +245,16 @@ TEST_CASE("a configuration file that ends its reader costs its zone, not the oth
   CHECK(log.find("m.toml: the process that reads it ended") != std::string::npos);
 }
 
+TEST_CASE("zoned itself holds no reader of TOML") {
+  World world("evil");
+  auto holds_one = [&](const std::string& program) {
+    return must(base::read_file(AT_FDCWD, world.box().program(program), 64 << 20)).find("N4toml") !=
+           std::string::npos;
+  };
+  CHECK(holds_one("zone-parse"));
+  CHECK_FALSE(holds_one("zoned"));
+}
+
 TEST_CASE("without a process to read with zoned does not serve") {
   World world("/bin/false");
   auto started = must(base::run_program(

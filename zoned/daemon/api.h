@@ -114,6 +114,8 @@ class Api {
   void user_set(Request request);
   void user_list(Request request);
   void user_delete(Request request);
+  void change_users(const api::Answer& answer, const Users::Change& change,
+                    const std::string& done);
   base::Status check_user_change(const Caller& caller, const std::string& name,
                                  const User* after) const;
   // Host (api_host.cc).

@@ -39,23 +39,32 @@ Status Api::check_user_change(const Caller& caller, const std::string& name,
                     "root also changes the entries of those who have one");
 }
 
+// The changed text is read by a process apart before it is taken.
+void Api::change_users(const api::Answer& answer, const Users::Change& change,
+                       const std::string& done) {
+  parts_.parsers->read({parts_.users->file(), change.text},
+                       [this, answer, change, done](base::Result<core::ConfigDocument> document) {
+                         Status changed = document ? parts_.users->set(change, *document)
+                                                   : Status(document.error());
+                         if (!changed) return answer.fail(changed.error());
+                         parts_.events->emit("", "user", done);
+                         answer.reply(json::object());
+                       });
+}
+
 void Api::user_set(Request request) {
   const json& parameters = request.call.parameters;
   std::string name = parameters["name"].get<std::string>();
-  auto change = [&]() -> Status {
+  auto edit = [&]() -> base::Result<Users::Change> {
     TRY(uid_of_user(name));
-    TRY_AS(std::string text,
+    TRY_AS(Users::Change change,
            parts_.users->edited(name, parameters["assignments"].get<std::vector<std::string>>()));
-    TRY_AS(std::vector<User> users, parts_.users->parse(text));
-    const User* after = nullptr;
-    for (const User& user : users)
-      if (user.name == name) after = &user;
-    TRY(check_user_change(request.caller, name, after));
-    return parts_.users->set(text);
+    TRY(check_user_change(request.caller, name, change.find(name)));
+    return change;
   };
-  if (Status changed = change(); !changed) return request.call.answer.fail(changed.error());
-  parts_.events->emit("", "user", name + " set");
-  request.call.answer.reply(json::object());
+  auto change = edit();
+  if (!change) return request.call.answer.fail(change.error());
+  change_users(request.call.answer, *change, name + " set");
 }
 
 void Api::user_list(Request request) {
@@ -66,14 +75,13 @@ void Api::user_list(Request request) {
 
 void Api::user_delete(Request request) {
   std::string name = request.call.parameters["name"].get<std::string>();
-  auto remove = [&]() -> Status {
+  auto edit = [&]() -> base::Result<Users::Change> {
     TRY(check_user_change(request.caller, name, nullptr));
-    TRY_AS(std::string text, parts_.users->without(name));
-    return parts_.users->set(text);
+    return parts_.users->without(name);
   };
-  if (Status removed = remove(); !removed) return request.call.answer.fail(removed.error());
-  parts_.events->emit("", "user", name + " deleted");
-  request.call.answer.reply(json::object());
+  auto change = edit();
+  if (!change) return request.call.answer.fail(change.error());
+  change_users(request.call.answer, *change, name + " deleted");
 }
 
 }  // namespace zoned

@@ -191,18 +191,29 @@ void Parsers::call(uid_t uid, const std::string& message, const api::OnParsed& d
   });
 }
 
-void Parsers::edit(bool pool, const std::string& name, const std::string& text,
-                   const std::vector<std::string>& assignments, const OnConfig& done) {
+void Parsers::ask_once(std::string request, const OnConfig& done) {
   uint64_t number = next_editor_++;
   auto process = start(nullptr, kAnswer);
   if (!process) return done(std::move(process).error());
   editors_[number] = *process;
-  (*process)->ask(core::edit_request(pool, name, text, assignments),
-                  [this, number, done](Result<nlohmann::json> told) {
-                    ProcessPtr keep = std::move(editors_[number]);
-                    editors_.erase(number);
-                    done(std::move(told));
-                  });
+  (*process)->ask(std::move(request), [this, number, done](Result<nlohmann::json> told) {
+    ProcessPtr keep = std::move(editors_[number]);
+    editors_.erase(number);
+    done(std::move(told));
+  });
+}
+
+void Parsers::edit(bool pool, const std::string& name, const std::string& text,
+                   const std::vector<std::string>& assignments, const OnConfig& done) {
+  ask_once(core::edit_request(pool, name, text, assignments), done);
+}
+
+void Parsers::read(const core::ConfigText& text, const OnRead& done) {
+  ask_once(core::documents_request({text}), [done](Result<nlohmann::json> told) {
+    if (!told) return done(std::move(told).error());
+    if (told->is_array() && told->size() == 1) return done(core::take_document(told->front()));
+    done(make_error(Code::kInternal, "malformed answer of zone-parse"));
+  });
 }
 
 }  // namespace zoned

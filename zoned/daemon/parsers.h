@@ -23,6 +23,7 @@ class Parsers : public ConfigReader {
  public:
   static constexpr size_t kMaxUsers = 64;  // that have one at a time, root not counted
   using OnConfig = std::function<void(base::Result<nlohmann::json>)>;
+  using OnRead = std::function<void(base::Result<core::ConfigDocument>)>;
 
   // range: host ids that nobody else has. loop and children outlive us.
   Parsers(base::EventLoop* loop, Children* children, std::string program, core::IdRange range);
@@ -43,6 +44,8 @@ class Parsers : public ConfigReader {
   // A stored text with assignments (core::edit_request); done gets what core::take_config() takes.
   void edit(bool pool, const std::string& name, const std::string& text,
             const std::vector<std::string>& assignments, const OnConfig& done);
+  // A text that zoned has changed, while it serves.
+  void read(const core::ConfigText& text, const OnRead& done);
 
  private:
   using Clock = base::EventLoop::Clock;
@@ -55,6 +58,8 @@ class Parsers : public ConfigReader {
 
   using OnDocument = std::function<void(size_t, base::Result<core::ConfigDocument>)>;
 
+  // By a process that is started for it.
+  void ask_once(std::string request, const OnConfig& done);
   base::Result<ProcessPtr> start(std::function<void()> on_end, std::chrono::milliseconds answer);
   base::Result<ParserProcess*> process_of(uid_t uid);
   base::Status make_room();

@@ -106,37 +106,71 @@ Status check_user(const core::ConfigDocument& document, const core::ConfigEntry&
                    base::quoted(encodings.name_of(user.rights.minimum)));
 }
 
-std::vector<std::string> list_of(std::string_view text) {
-  std::vector<std::string> items;
-  for (const std::string& item : base::split(text, ','))
-    if (std::string_view word = base::trim(item); !word.empty()) items.emplace_back(word);
-  return items;
+// "x" or 'x' without its quotes, where it has any.
+Result<std::string> unquoted(std::string_view text) {
+  text = base::trim(text);
+  char quote = text.empty() ? '\0' : text.front();
+  if (quote != '"' && quote != '\'') return std::string(text);
+  bool closed = text.size() > 1 && text.back() == quote;
+  std::string_view inner = closed ? text.substr(1, text.size() - 2) : std::string_view();
+  if (!closed || inner.find_first_of("\"'\\") != std::string_view::npos)
+    return make_error(Code::kInvalid, base::quoted(text) + " is not one quoted text");
+  return std::string(inner);
 }
 
-// The TOML of what stands behind "KEY=": TOML, or a bare word.
-Result<std::string> value_of(const std::string& key, std::string_view text) {
-  auto document = core::parse_document("v = " + std::string(text) + "\n", "value");
-  bool toml = document && document->entries.size() == 1 &&
-              document->entries[0].path == core::ConfigPath{"v"};
-  using Texts = std::vector<std::string>;
-  if (toml && (std::holds_alternative<std::string>(document->entries[0].value) ||
-               std::holds_alternative<Texts>(document->entries[0].value)))
-    return core::value_text(document->entries[0].value);
-  if (text.starts_with('"') || text.starts_with('\'') || text.starts_with('['))
-    return make_error(Code::kInvalid, key + ": " + base::quoted(text) + " is not TOML");
-  return core::value_text(key == "grants" ? core::ConfigValue(list_of(text))
-                                          : core::ConfigValue(std::string(text)));
-}
-
-// The place of the user's entry in the text; none: where a new one goes.
-size_t index_of(const core::ConfigDocument& document, const std::string& name) {
-  size_t size = core::list_size(document, {kList});
-  for (size_t i = 0; i < size; ++i) {
-    const core::ConfigEntry* entry = core::find_entry(document, {kList, std::to_string(i), "name"});
-    const auto* text = entry == nullptr ? nullptr : std::get_if<std::string>(&entry->value);
-    if (text != nullptr && *text == name) return i;
+// What stands behind "KEY=": a text, or a list of words with commas between them.
+Result<core::ConfigValue> value_of(const std::string& key, std::string_view text) {
+  if (key != "grants") {
+    TRY_AS(std::string value, unquoted(text));
+    return core::ConfigValue(std::move(value));
   }
-  return size;
+  if (text.starts_with('[') && text.ends_with(']')) text = text.substr(1, text.size() - 2);
+  std::vector<std::string> items;
+  for (const std::string& item : base::split(text, ',')) {
+    TRY_AS(std::string word, unquoted(item));
+    if (!word.empty()) items.push_back(std::move(word));
+  }
+  return core::ConfigValue(std::move(items));
+}
+
+size_t index_of(const std::vector<User>& users, std::string_view name) {
+  auto found = std::find_if(users.begin(), users.end(),
+                            [name](const User& user) { return user.name == name; });
+  return static_cast<size_t>(found - users.begin());
+}
+
+const User* find_user(const std::vector<User>& users, std::string_view name) {
+  size_t index = index_of(users, name);
+  return index == users.size() ? nullptr : &users[index];
+}
+
+User user_without_keys(const std::string& name, const labels::Encodings& encodings) {
+  return {name, {encodings.default_label(), encodings.default_clearance(), false, false}};
+}
+
+void remove_key(const std::string& key, const labels::Encodings& encodings, User* user) {
+  const User fresh = user_without_keys(user->name, encodings);
+  if (key == "clearance") user->rights.clearance = fresh.rights.clearance;
+  if (key == "minimum") user->rights.minimum = fresh.rights.minimum;
+  if (key == "grants") user->rights.upgrade = user->rights.downgrade = false;
+  if (key == "role") user->role = Role::kNone;
+}
+
+struct Assignment {
+  std::string key;
+  std::string_view value;
+};
+
+Result<Assignment> parse_assignment(const std::string& text) {
+  if (!base::is_clean_utf8(text))
+    return make_error(Code::kInvalid, "an assignment is not valid UTF-8 without NUL");
+  size_t equals = text.find('=');
+  std::string key(base::trim(std::string_view(text).substr(0, equals)));
+  if (equals == std::string::npos || key == "name" ||
+      std::find(kKeys.begin(), kKeys.end(), key) == kKeys.end())
+    return make_error(Code::kInvalid, base::quoted(text) + " is not KEY=VALUE",
+                      "the keys are clearance, minimum, grants and role");
+  return Assignment{std::move(key), base::trim(std::string_view(text).substr(equals + 1))};
 }
 
 }  // namespace
@@ -181,8 +215,7 @@ Result<std::vector<User>> users_from(const core::ConfigDocument& document,
     } else if (entry.path.size() == kListDepth) {
       TRY(close());
       table = &entry;
-      users.push_back(
-          {{}, {encodings.default_label(), encodings.default_clearance(), false, false}});
+      users.push_back(user_without_keys({}, encodings));
     } else if (entry.path.size() > kListDepth + 1) {
       return wrong(document, entry.key_place,
                    base::quoted(core::path_text(entry.path)) + " is no key of a user");
@@ -197,21 +230,17 @@ Result<std::vector<User>> users_from(const core::ConfigDocument& document,
 Result<Users> Users::load(const std::string& folder, const labels::Encodings* encodings,
                           ConfigReader* reader, std::vector<std::string>* problems) {
   Users users(folder, encodings);
-  auto text = base::read_file(AT_FDCWD, folder + "/" + kFile);
+  auto text = base::read_file(AT_FDCWD, users.file());
   if (!text && text.error().code == Code::kNotFound) return users;
   if (!text) return std::move(text).error().context("users");
-  std::vector<base::Result<core::ConfigDocument>> read =
-      reader->documents({{folder + "/" + kFile, *text}});
+  std::vector<base::Result<core::ConfigDocument>> read = reader->documents({{users.file(), *text}});
   TRY_AS(core::ConfigDocument document, std::move(read.at(0)));
   TRY_AS(std::vector<User> parsed, users_from(document, *encodings));
   TRY(users.take(*std::move(text), std::move(parsed), problems));
   return users;
 }
 
-Result<std::vector<User>> Users::parse(std::string_view text) const {
-  TRY_AS(core::ConfigDocument document, core::parse_document(text, folder_ + "/" + kFile));
-  return users_from(document, *encodings_);
-}
+std::string Users::file() const { return folder_ + "/" + kFile; }
 
 Status Users::take(std::string text, std::vector<User> users, std::vector<std::string>* problems) {
   std::map<uid_t, size_t> by_uid;
@@ -251,63 +280,69 @@ Caller Users::caller(uid_t uid, pid_t pid) const {
           Role::kNone};
 }
 
-const User* Users::find(std::string_view name) const {
-  auto found = std::find_if(users_.begin(), users_.end(),
-                            [name](const User& user) { return user.name == name; });
-  return found == users_.end() ? nullptr : &*found;
-}
+const User* Users::Change::find(std::string_view name) const { return find_user(users, name); }
 
-Result<std::string> Users::edited(const std::string& name,
-                                  const std::vector<std::string>& assignments) const {
-  TRY_AS(core::ConfigDocument document, core::parse_document(text_, kFile));
-  size_t index = index_of(document, name);
-  const core::ConfigPath at = {kList, std::to_string(index)};
-  auto path = [&at](const std::string& key) {
-    core::ConfigPath whole = at;
+const User* Users::find(std::string_view name) const { return find_user(users_, name); }
+
+// The users are in the order of their tables.
+Result<Users::Change> Users::edited(const std::string& name,
+                                    const std::vector<std::string>& assignments) const {
+  Change change{text_, text_, users_};
+  size_t index = index_of(users_, name);
+  const core::ConfigPath table = {kList, std::to_string(index)};
+  auto path = [&table](const std::string& key) {
+    core::ConfigPath whole = table;
     whole.push_back(key);
     return whole;
   };
-  std::string text = text_;
-  if (index == core::list_size(document, {kList}))
-    text = core::set_in_text(text, path("name"), core::string_text(name), kListDepth);
-  for (const std::string& assignment : assignments) {
-    if (!base::is_clean_utf8(assignment))
-      return make_error(Code::kInvalid, "an assignment is not valid UTF-8 without NUL");
-    size_t equals = assignment.find('=');
-    std::string key(base::trim(assignment.substr(0, equals)));
-    if (equals == std::string::npos || key == "name" ||
-        std::find(kKeys.begin(), kKeys.end(), key) == kKeys.end())
-      return make_error(Code::kInvalid, base::quoted(assignment) + " is not KEY=VALUE",
-                        "the keys are clearance, minimum, grants and role");
-    std::string_view value = base::trim(std::string_view(assignment).substr(equals + 1));
-    if (value.empty()) {
-      text = core::remove_in_text(text, path(key));
+  auto set_text = [&](const std::string& key, const core::ConfigValue& value) {
+    change.text = core::set_in_text(change.text, path(key), core::value_text(value), kListDepth);
+  };
+  if (index == users_.size()) {
+    change.users.push_back(user_without_keys(name, *encodings_));
+    set_text("name", name);
+  }
+  const core::ConfigDocument nowhere;
+  User& user = change.users[index];
+  for (const std::string& text : assignments) {
+    TRY_AS(Assignment assignment, parse_assignment(text));
+    remove_key(assignment.key, *encodings_, &user);
+    if (assignment.value.empty()) {
+      change.text = core::remove_in_text(change.text, path(assignment.key));
       continue;
     }
-    TRY_AS(std::string toml, value_of(key, value));
-    text = core::set_in_text(text, path(key), toml, kListDepth);
-    if (text.size() > core::kMaxConfigBytes)
+    TRY_AS(core::ConfigValue value, value_of(assignment.key, assignment.value));
+    TRY(set_key(nowhere, {path(assignment.key), value, {}, {}}, *encodings_, &user));
+    set_text(assignment.key, value);
+    if (change.text.size() > core::kMaxConfigBytes)
       return make_error(Code::kNoSpace, std::string(kFile) + " would grow too long");
   }
-  return text;
+  TRY(check_user(nowhere, {table, {}, {}, {}}, *encodings_, {}, user));
+  return change;
 }
 
-Result<std::string> Users::without(const std::string& name) const {
-  TRY_AS(core::ConfigDocument document, core::parse_document(text_, kFile));
-  size_t index = index_of(document, name);
-  if (index == core::list_size(document, {kList}))
+Result<Users::Change> Users::without(const std::string& name) const {
+  size_t index = index_of(users_, name);
+  if (index == users_.size())
     return make_error(Code::kNotFound, subject(name) + " has no entry",
                       "'zone user list' shows the entries");
-  return core::remove_in_text(text_, {kList, std::to_string(index)});
+  Change change{text_, core::remove_in_text(text_, {kList, std::to_string(index)}), users_};
+  change.users.erase(change.users.begin() + static_cast<ptrdiff_t>(index));
+  return change;
 }
 
-Status Users::set(const std::string& text) {
-  TRY_AS(std::vector<User> parsed, parse(text));
+Status Users::set(const Change& change, const core::ConfigDocument& document) {
+  if (change.before != text_)
+    return make_error(Code::kBusy, file() + ": somebody else changes it too", "try again");
+  TRY_AS(std::vector<User> parsed, users_from(document, *encodings_));
+  if (parsed != change.users)
+    return make_error(Code::kInternal, "the edited text does not say what was asked",
+                      "edit " + file() + " by hand");
   Users next(folder_, encodings_);
   std::vector<std::string> gone;  // known to whoever lists them
-  TRY(next.take(text, std::move(parsed), &gone));
+  TRY(next.take(change.text, std::move(parsed), &gone));
   TRY_AS(base::UniqueFd folder, base::open_at(AT_FDCWD, folder_, O_RDONLY | O_DIRECTORY));
-  TRY(base::replace_file(folder.get(), kFile, text, base::Durability::kDisk));
+  TRY(base::replace_file(folder.get(), kFile, change.text, base::Durability::kDisk));
   *this = std::move(next);
   return {};
 }

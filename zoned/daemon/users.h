@@ -47,6 +47,7 @@ struct User {
   std::string name;
   labels::Rights rights;
   Role role = Role::kNone;
+  bool operator==(const User&) const = default;
 };
 
 // What users.toml says. Errors name file, line and column: unknown keys, a name twice, root, labels that
@@ -68,15 +69,25 @@ class Users {
   const std::vector<User>& all() const { return users_; }
   const User* find(std::string_view name) const;
 
-  // The file with these changes ("clearance=SECRET", "grants=[\"upgrade\"]"; an empty value takes the
-  // key away; a new entry needs a clearance): `text` for set(). Nothing is written.
-  base::Result<std::string> edited(const std::string& name,
-                                   const std::vector<std::string>& assignments) const;
-  base::Result<std::string> without(const std::string& name) const;
-  // What that text makes of the user; null: no entry.
-  base::Result<std::vector<User>> parse(std::string_view text) const;
-  // Writes the text durably, keeping comments, and takes it.
-  base::Status set(const std::string& text);
+  // A change of the file: its text, and what that is meant to say.
+  struct Change {
+    std::string before;  // the text that it changes
+    std::string text;
+    std::vector<User> users;
+
+    const User* find(std::string_view name) const;  // null: no entry
+  };
+  // With these assignments ("clearance=SECRET", "grants=upgrade,downgrade"; values may be quoted, without
+  // escapes; an empty one takes the key away). Nothing is written. Assignments come from users with a
+  // role: no TOML of theirs is read.
+  base::Result<Change> edited(const std::string& name,
+                              const std::vector<std::string>& assignments) const;
+  base::Result<Change> without(const std::string& name) const;
+  // Names the file in errors and requests.
+  std::string file() const;
+  // Writes the text durably, keeping comments, and takes it. document: what was read from the text.
+  // kBusy: the file was changed since. kInternal: the text does not say what is meant.
+  base::Status set(const Change& change, const core::ConfigDocument& document);
 
  private:
   Users(std::string folder, const labels::Encodings* encodings)

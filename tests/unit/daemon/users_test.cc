@@ -121,15 +121,20 @@ TEST_CASE("a user whom the host does not know is nobody, and no reason to fail")
   CHECK(users.caller(must(uid_of_user("bin")), 1).rights.clearance == label("SECRET"));
 }
 
+// As the daemon does it.
+void take(Users* users, base::Result<Users::Change> change) {
+  auto made = must(std::move(change));
+  must(users->set(made, must(core::parse_document(made.text, users->file()))));
+}
+
 TEST_CASE("setting edits the lines and keeps what people wrote around them") {
   World world;
   write_text(world.folder / "users.toml",
              "# who may what\n[[user]]\nname = \"bin\"  # the binary one\n"
              "clearance = \"SECRET\"\n\n[[user]]\nname = \"sys\"\n");
   Users users = world.load();
-  auto text = users.edited("bin", {"clearance=SECRET HR", "minimum=INTERNAL",
-                                   "grants=upgrade,downgrade", "role=security"});
-  must(users.set(must(std::move(text))));
+  take(&users, users.edited("bin", {"clearance=SECRET HR", "minimum=INTERNAL",
+                                    "grants=upgrade,downgrade", "role=security"}));
   CHECK(world.text() ==
         "# who may what\n[[user]]\nname = \"bin\"  # the binary one\nclearance = \"SECRET HR\"\n"
         "minimum = \"INTERNAL\"\ngrants = [\"upgrade\", \"downgrade\"]\nrole = \"security\"\n\n"
@@ -143,7 +148,7 @@ TEST_CASE("setting edits the lines and keeps what people wrote around them") {
     CHECK(bin.role == Role::kSecurity);
   }
   users = world.load();
-  must(users.set(must(users.edited("bin", {"role=", "grants=[]", "minimum=\"PUBLIC\""}))));
+  take(&users, users.edited("bin", {"role=", "grants=[]", "minimum=\"PUBLIC\""}));
   Caller bin = world.load().caller(must(uid_of_user("bin")), 1);
   CHECK(bin.role == Role::kNone);
   CHECK_FALSE(bin.rights.upgrade);
@@ -153,28 +158,43 @@ TEST_CASE("setting edits the lines and keeps what people wrote around them") {
 TEST_CASE("entries come and go") {
   World world;
   Users users = world.load();
-  must(users.set(must(users.edited("bin", {"clearance=SECRET"}))));
-  must(users.set(must(users.edited("sys", {}))));
+  take(&users, users.edited("bin", {"clearance=SECRET"}));
+  take(&users, users.edited("sys", {}));
   CHECK(world.load().all().size() == 2);
   CHECK(world.load().find("sys")->rights.clearance == encodings().default_clearance());
   CHECK_FALSE(users.without("daemon").ok());
-  must(users.set(must(users.without("bin"))));
+  take(&users, users.without("bin"));
   CHECK(world.load().find("bin") == nullptr);
   CHECK(world.load().find("sys") != nullptr);
-  must(users.set(must(users.without("sys"))));
+  take(&users, users.without("sys"));
   CHECK(world.load().all().empty());
+}
+
+TEST_CASE("a text that says something else than was asked is not taken") {
+  World world;
+  Users users = world.load();
+  take(&users, users.edited("bin", {"clearance=SECRET"}));
+  const std::string before = world.text();
+  auto change = must(users.edited("bin", {"clearance=INTERNAL"}));
+  auto other = must(users.edited("bin", {"clearance=INTERNAL", "role=security"}));
+  auto read = must(core::parse_document(other.text, users.file()));
+  CHECK(users.set(change, read).error().code == Code::kInternal);
+  CHECK(world.text() == before);
+  take(&users, users.edited("sys", {"clearance='SECRET'", "grants=['upgrade']"}));
+  CHECK(users.find("sys")->rights.upgrade);
+  CHECK(users.set(other, read).error().code == Code::kBusy);
 }
 
 TEST_CASE("a change that is refused leaves the old state") {
   World world;
   Users users = world.load();
-  must(users.set(must(users.edited("bin", {"clearance=SECRET"}))));
+  take(&users, users.edited("bin", {"clearance=SECRET"}));
   const std::string before = world.text();
   for (const char* wrong : {"clearance=NONE SUCH", "role=king", "grants=fly", "name=sys",
-                            "colour=x", "no equals", "minimum=ADMIN_HIGH", "clearance=\"SECRET"}) {
+                            "colour=x", "no equals", "minimum=ADMIN_HIGH", "clearance=\"SECRET",
+                            "clearance=\"SECRET\"\nrole=\"system\"", "grants=[[\"upgrade\"]]"}) {
     INFO(wrong);
-    auto text = users.edited("bin", {wrong});
-    if (text) CHECK_FALSE(users.set(*text).ok());
+    CHECK_FALSE(users.edited("bin", {wrong}).ok());
   }
   CHECK(world.text() == before);
   CHECK(users.caller(must(uid_of_user("bin")), 1).rights.clearance == label("SECRET"));
