@@ -18,6 +18,8 @@ constexpr uint64_t kJob = mask({CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_FSE
 constexpr uint64_t kApp = kJob | mask({CAP_NET_BIND_SERVICE, CAP_NET_RAW, CAP_AUDIT_WRITE});
 constexpr uint64_t kNames =
     mask({CAP_KILL, CAP_SETGID, CAP_SETUID, CAP_NET_BIND_SERVICE, CAP_NET_ADMIN});
+// Any file may be read, and asked what of it is in memory (mincore(2) wants an owner).
+constexpr uint64_t kReader = mask({CAP_DAC_READ_SEARCH, CAP_FOWNER});
 constexpr uint64_t kOs =
     kApp |
     mask({CAP_DAC_READ_SEARCH, CAP_LINUX_IMMUTABLE, CAP_NET_BROADCAST, CAP_NET_ADMIN, CAP_IPC_LOCK,
@@ -36,6 +38,8 @@ uint64_t capabilities_of(Profile profile) {
       return 0;
     case Profile::kNames:
       return kNames;
+    case Profile::kReader:
+      return kReader;
     case Profile::kJob:
       break;
   }

@@ -111,6 +111,9 @@ void Keeper::dispatch(uint64_t id, const json& request, NamedFds fds) {
     } else if (op == "enter") {
       done = enter(id, request, std::move(fds));
       if (done) return;
+    } else if (op == "mount") {
+      done = mount(id, request);
+      if (done) return;
     } else if (op == "console") {
       auto socket = attach_console(request.at("zone").get<std::string>());
       if (!socket) return reply_error(id, number, socket.error());

@@ -57,6 +57,7 @@ class Keeper {
     uint64_t connection = 0;
     int64_t request = 0;
     bool enter = false;
+    bool mount = false;
     pid_t helper = 0;   // launcher or joiner
     pid_t process = 0;  // what it cloned
     base::UniqueFd socket;
@@ -86,6 +87,7 @@ class Keeper {
   nlohmann::json hello(const std::string& after);
   base::Status launch(uint64_t connection, const nlohmann::json& request, NamedFds fds);
   base::Status enter(uint64_t connection, const nlohmann::json& request, NamedFds fds);
+  base::Status mount(uint64_t connection, const nlohmann::json& request);
   base::Status signal_zone(const nlohmann::json& request);
   base::Status narrow(const std::string& zone);
   base::Result<base::UniqueFd> attach_console(const std::string& zone);
@@ -93,6 +95,7 @@ class Keeper {
   base::Status reexec(const std::string& binary);
 
   // Jobs (keeper_jobs.cc).
+  base::Result<base::UniqueFd> pidfd_of(const std::string& zone, const std::string& boot_id);
   base::Status watch_job(std::unique_ptr<Job> job);
   void on_job(Job* job);
   void job_ready(Job* job, base::UniqueFd terminal);

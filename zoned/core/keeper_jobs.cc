@@ -87,17 +87,17 @@ Status Keeper::launch(uint64_t connection, const json& request, NamedFds fds) {
   return watch_job(std::move(job));
 }
 
+base::Result<UniqueFd> Keeper::pidfd_of(const std::string& name, const std::string& boot_id) {
+  Zone* zone = find(name);
+  if (zone == nullptr || zone->record.exited || zone->record.boot_id != boot_id)
+    return make_error(Code::kState, "zone " + base::quoted(name) + " is not running");
+  if (zone->pidfd) return base::dup_fd(zone->pidfd.get());
+  return base::open_pidfd(zone->record.pid);
+}
+
 Status Keeper::enter(uint64_t connection, const json& request, NamedFds fds) {
   TRY_AS(EnterPlan plan, enter_plan_from_json(request.at("plan")));
-  Zone* zone = find(plan.zone);
-  if (zone == nullptr || zone->record.exited || zone->record.boot_id != plan.boot_id)
-    return make_error(Code::kState, "zone " + base::quoted(plan.zone) + " is not running");
-  UniqueFd pidfd;
-  if (zone->pidfd) {
-    TRY_AS(pidfd, base::dup_fd(zone->pidfd.get()));
-  } else {
-    TRY_AS(pidfd, base::open_pidfd(zone->record.pid));
-  }
+  TRY_AS(UniqueFd pidfd, pidfd_of(plan.zone, plan.boot_id));
   auto job = std::make_unique<Job>();
   job->enter = true;
   job->connection = connection;
@@ -109,6 +109,20 @@ Status Keeper::enter(uint64_t connection, const json& request, NamedFds fds) {
   job->zone.status_pipe = std::move(status.write);
   TRY_AS(auto sockets, base::socket_pair(SOCK_SEQPACKET));
   TRY_AS(job->helper, fork_joiner(plan, table, pidfd.get(), sockets.second.get()));
+  job->socket = std::move(sockets.first);
+  return watch_job(std::move(job));
+}
+
+Status Keeper::mount(uint64_t connection, const json& request) {
+  TRY_AS(UniqueFd pidfd,
+         pidfd_of(request.at("zone").get<std::string>(), request.at("boot_id").get<std::string>()));
+  auto job = std::make_unique<Job>();
+  job->enter = true;
+  job->mount = true;
+  job->connection = connection;
+  job->request = request.at("id").get<int64_t>();
+  TRY_AS(auto sockets, base::socket_pair(SOCK_SEQPACKET));
+  TRY_AS(job->helper, fork_mounter(pidfd.get(), sockets.second.get()));
   job->socket = std::move(sockets.first);
   return watch_job(std::move(job));
 }
@@ -163,7 +177,9 @@ void Keeper::on_job(Job* job) {
 void Keeper::job_ready(Job* job, UniqueFd terminal) {
   pid_t pid = job->process;
   std::vector<int> fds;
-  if (job->enter) {
+  if (job->mount) {
+    reply(job->connection, job->request, json::object(), {terminal.get()});
+  } else if (job->enter) {
     fds.push_back(job->status_read.get());
     if (terminal) fds.push_back(terminal.get());
     joined_[pid] = std::move(job->zone.status_pipe);

@@ -18,6 +18,8 @@
 //       "stdin"/"stdout"/"stderr" for kClient, those of kept_fds but taps ("tap0"..) and "console"
 //   {op: "enter", plan, fds: [names]}        {pid} + status pipe read end; with tty also the pty
 //       names: "cgroup" (v2 exec leaf, if any), "procs0".., "filter", "stdin", "stdout", "stderr"
+//   {op: "mount", zone, boot_id}             {}   + a descriptor of /dev/fuse, whose file system is mounted
+//                                               at kReadDownFolder of the zone (launcher.h)
 //   {op: "signal", zone, signal}             {}   to the zone's first process, by what we parent
 //   {op: "console", zone}                    {}   + one end of a stream socket: the zone's console
 //   {op: "hang-up", zone}                    {}   clients of its console are cut off: the next zone of

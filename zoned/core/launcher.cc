@@ -25,6 +25,7 @@
 #include "zoned/core/capabilities.h"
 #include "zoned/core/child_setup.h"
 #include "zoned/core/frozen.h"
+#include "zoned/core/helper_process.h"
 #include "zoned/core/keeper_protocol.h"
 
 namespace core {
@@ -37,29 +38,6 @@ using base::Status;
 using base::sys_error;
 using base::UniqueFd;
 using nlohmann::json;
-
-Result<pid_t> clone_process(clone_args args) {
-  long pid = syscall(SYS_clone3, &args, sizeof args);
-  if (pid < 0 && errno == EAGAIN)
-    return sys_error("clone3").with_hint(
-        "too many processes: see limits.processes of the zone and its pool, or the host's limit");
-  if (pid < 0) return sys_error("clone3");
-  return static_cast<pid_t>(pid);
-}
-
-Status tell(int keeper, const json& message, const std::vector<int>& fds = {}) {
-  auto sent = base::send_message(keeper, to_text(message), fds);
-  if (!sent) return std::move(sent).error();
-  return {};
-}
-
-[[noreturn]] void finish(int keeper, const Status& status) {
-  if (!status) {
-    Status told = tell(keeper, {{"error", error_to_json(status.error())}});
-    if (!told) _exit(2);
-  }
-  _exit(status ? 0 : 1);
-}
 
 void enter_cgroup(const FdTable& fds, clone_args* args) {
   auto cgroup = fds.find("cgroup");
@@ -218,7 +196,7 @@ Result<UniqueFd> Launcher::build_mounts() {
   RootAssembler root(plan_, fds_, child_user_namespace_ ? child_user_namespace_.get() : -1);
   if (write(gate_.get(), "g", 1) != 1) return sys_error("open the gate");
   // For whoever has to kill a child that hangs; before the gate none does.
-  TRY(tell(keeper_, {{"pid", child_}}));
+  TRY(tell_keeper(keeper_, {{"pid", child_}}));
   TRY(make_ports());
   TRY(root.prepare());
   TRY_AS(base::Message offer, base::receive_message(gate_.get(), 16));
@@ -244,7 +222,7 @@ Status Launcher::hand_on_listener() {
   if (!plan_.filter_narrows) return {};
   TRY_AS(base::Message message, base::receive_message(gate_.get(), 16));
   if (message.eof || message.fds.size() != 1) return {};  // its report tells why
-  return tell(keeper_, {{"listener", true}}, {message.fds[0].get()});
+  return tell_keeper(keeper_, {{"listener", true}}, {message.fds[0].get()});
 }
 
 Status Launcher::run() {
@@ -263,8 +241,8 @@ Status Launcher::run() {
   }
   TRY(hand_on_listener());
   TRY(await_exec(report_.get(), boot_step_name, plan_.exec.path));
-  if (!*console) return tell(keeper_, {{"ready", true}});
-  return tell(keeper_, {{"ready", true}}, {console->get()});
+  if (!*console) return tell_keeper(keeper_, {{"ready", true}});
+  return tell_keeper(keeper_, {{"ready", true}}, {console->get()});
 }
 
 // --- the joiner ----------------------------------------------------------------------------------
@@ -285,20 +263,6 @@ Result<std::pair<UniqueFd, UniqueFd>> open_zone_pty(uint16_t rows, uint16_t colu
   winsize size = {rows, columns, 0, 0};
   if (ioctl(master->get(), TIOCSWINSZ, &size) != 0) return sys_error("size the pty");
   return std::pair(*std::move(master), std::move(slave));
-}
-
-// Closes all that the zone must not get hold of before the first namespace is entered.
-Status close_all_but(const std::vector<int>& keep) {
-  constexpr int kLimit = 1 << 20;
-  for (int fd = 3; fd < kLimit;) {
-    int next = kLimit;
-    for (int kept : keep)
-      if (kept >= fd && kept < next) next = kept;
-    if (next > fd && syscall(SYS_close_range, fd, next == kLimit ? ~0U : next - 1, 0) != 0)
-      return sys_error("close_range");
-    fd = next + 1;
-  }
-  return {};
 }
 
 Status join_zone(const EnterPlan& plan, const FdTable& fds, int zone_pidfd, int keeper) {
@@ -328,18 +292,12 @@ Status join_zone(const EnterPlan& plan, const FdTable& fds, int zone_pidfd, int 
   if (prctl(PR_SET_DUMPABLE, 0) != 0) return sys_error("PR_SET_DUMPABLE");
   TRY_AS(pid_t child, clone_process(args));
   if (child == 0) run_enter_steps(frozen->child());
-  TRY(tell(keeper, {{"pid", child}}));
+  TRY(tell_keeper(keeper, {{"pid", child}}));
   report.write.reset();
   frozen.reset();
   TRY(await_exec(report.read.get(), enter_step_name, plan.exec.path));
-  if (!plan.tty) return tell(keeper, {{"ready", true}});
-  return tell(keeper, {{"ready", true}}, {pty.first.get()});
-}
-
-void reset_signals() {
-  sigset_t none;
-  sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, nullptr);
+  if (!plan.tty) return tell_keeper(keeper, {{"ready", true}});
+  return tell_keeper(keeper, {{"ready", true}}, {pty.first.get()});
 }
 
 Status check_capabilities(uint64_t capabilities, Profile profile) {
@@ -400,6 +358,10 @@ Status check_plan(const ZonePlan& plan, const FdTable& fds) {
   bool cell = plan.profile == Profile::kVmm;
   if (cell != plan.filter_narrows || cell != plan.filter.starts_with("vmm"))
     return make_error(Code::kDenied, "the plan's filter is not its profile's");
+  if ((plan.profile == Profile::kReader) != (plan.filter == "reader"))
+    return make_error(Code::kDenied, "the plan's filter is not its profile's");
+  if (plan.exports.empty() != !plan.filter.ends_with("+exports"))
+    return make_error(Code::kDenied, "the plan's filter does not fit what the zone exports");
   if (plan.profile != Profile::kOs && !plan.no_new_privs)
     return make_error(Code::kDenied, "the plan lacks no_new_privs");
   TRY(check_capabilities(plan.capabilities, plan.profile));

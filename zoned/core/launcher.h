@@ -22,6 +22,12 @@ base::Result<pid_t> fork_launcher(const ZonePlan& plan, const FdTable& fds, int 
 base::Result<pid_t> fork_joiner(const EnterPlan& plan, const FdTable& fds, int zone_pidfd,
                                 int keeper);
 
+// Forks the mounter, which enters the user and mount namespaces of the process behind zone_pidfd (never
+// its pid namespace: nobody there can see it) and mounts a new FUSE file system, read-only, at
+// kReadDownFolder, instead of whatever was mounted there. It tells {"ready": true} + the descriptor of
+// /dev/fuse; who holds that one serves the file system.
+base::Result<pid_t> fork_mounter(int zone_pidfd, int keeper);
+
 // What the keeper refuses whatever zoned says: no user namespace, ids outside the registry's space,
 // a filter that is missing or not sealed, more capabilities than the profile has, the host's network
 // for anything but an installing job.

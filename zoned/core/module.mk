@@ -1,5 +1,7 @@
-core_srcs := $(filter-out zoned/core/main%.cc,$(wildcard zoned/core/*.cc))
+down_srcs := $(wildcard zoned/core/down_*.cc)
+core_srcs := $(filter-out zoned/core/main%.cc $(down_srcs),$(wildcard zoned/core/*.cc))
 $(eval $(call library,core,$(core_srcs)))
+$(eval $(call library,down,$(down_srcs)))
 
 # zone-init has no libc and no start-up code; it runs the same in every mode.
 $(BUILD)/zone-init: zoned/core/main_init.cc
@@ -21,3 +23,6 @@ programs += $(BUILD)/zone-unpack
 # Static: its cell holds no file.
 $(eval $(call program,zone-parse,zoned/core/main_parse.cc,core netns resource labels api base,$(STATIC) $(quiet_link) -lseccomp -lnl-3))
 programs += $(BUILD)/zone-parse
+# Static: its cell holds it and nothing else. libfuse3 would load modules of its high-level interface.
+$(eval $(call program,zone-readdown,zoned/core/main_readdown.cc,down core netns resource labels base,$(STATIC) $(quiet_link) -lfuse3))
+programs += $(BUILD)/zone-readdown

@@ -131,6 +131,16 @@ Result<int> find_fd(const FdTable& fds, std::string_view name) {
 
 Result<UniqueFd> clone_tree(int fd) { return open_tree_at(fd, "", AT_EMPTY_PATH); }
 
+Result<UniqueFd> fuse_folder() {
+  constexpr unsigned kMisc = 10, kMinor = 229;  // Documentation/admin-guide/devices.txt
+  TRY_AS(UniqueFd folder, new_filesystem("tmpfs", {{"mode", "0755"}, {"size", "4096"}},
+                                         MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
+  if (mknodat(folder.get(), "fuse", S_IFCHR | 0666, makedev(kMisc, kMinor)) != 0 ||
+      fchmodat(folder.get(), "fuse", 0666, 0) != 0)
+    return sys_error("make a node of /dev/fuse");
+  return folder;
+}
+
 bool made_by_child(MountOp::Kind kind) { return filesystem_type(kind) != nullptr; }
 
 const char* filesystem_type(MountOp::Kind kind) {

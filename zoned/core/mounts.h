@@ -22,6 +22,9 @@ base::Result<int> find_fd(const FdTable& fds, std::string_view name);
 // it. To be made in the mount namespace in which fd was opened.
 base::Result<base::UniqueFd> clone_tree(int fd);
 
+// A detached folder that holds the device node "fuse" and nothing else.
+base::Result<base::UniqueFd> fuse_folder();
+
 // True for operations whose file system the child makes (it must belong to the zone's user namespace).
 bool made_by_child(MountOp::Kind kind);
 // "proc", "tmpfs", ... of such an operation.

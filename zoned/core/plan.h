@@ -24,6 +24,7 @@ enum class Profile {
   kVmm,  // a VMM in its cell: no capabilities, no kernel file systems, a filter that narrows
   // A network's DHCP and DNS: what dnsmasq(8) insists on, CAP_NET_ADMIN over the zone's own stack.
   kNames,
+  kReader,  // hands a zone the files of zones below it (read_down_server.h)
 };
 
 // Which namespaces are made new. All of them, always; the fields are walls for the tests.
@@ -166,6 +167,9 @@ struct ZonePlan {
   std::string
       filter;  // seccomp profile: "app", "os"; its bytes are the sealed memfd "filter". Empty
                // only in tests
+  // Folders of the tree that dominating zones read while this zone runs. Whoever exports can't watch
+  // its files being read: the filter has "+exports".
+  std::vector<std::string> exports;
   bool filter_narrows = false;  // the filter has start-only calls: the keeper lets them pass until
                                 // it is told to narrow, then they fail with ENOSYS for good
   LandlockPlan landlock;

@@ -24,7 +24,7 @@ struct Names<Brand> {
 };
 template <>
 struct Names<Profile> {
-  static constexpr std::array kNames = {"app", "os", "job", "vmm", "names"};
+  static constexpr std::array kNames = {"app", "os", "job", "vmm", "names", "reader"};
 };
 template <>
 struct Names<Stdio> {
@@ -165,7 +165,8 @@ void members(V& v, ZonePlan& x) {
   v("mounts", x.mounts), v("masked", x.masked), v("read_only", x.read_only);
   v("lock_mounts", x.lock_mounts), v("capabilities", x.capabilities);
   v("no_new_privs", x.no_new_privs), v("filter", x.filter);
-  v("filter_narrows", x.filter_narrows), v("landlock", x.landlock), v("rlimits", x.rlimits);
+  v("exports", x.exports), v("filter_narrows", x.filter_narrows), v("landlock", x.landlock),
+      v("rlimits", x.rlimits);
   v("oom_score_adj", x.oom_score_adj), v("loopback_up", x.loopback_up), v("ports", x.ports);
   v("cgroup", x.cgroup), v("stdio", x.stdio), v("log_size", x.log_size);
   v("kept_fds", x.kept_fds), v("close_fds", x.close_fds), v("exec", x.exec);

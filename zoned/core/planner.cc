@@ -297,6 +297,8 @@ Result<Planned> plan_zone(const PlanInputs& in) {
   plan.no_new_privs = !os;
   plan.filter = os ? "os" : "app";
   if (in.spec.nesting) plan.filter += "+nesting";
+  plan.exports = in.tree.exports;
+  if (!plan.exports.empty()) plan.filter += "+exports";
   add_mounts(in, &out);
   TRY(add_landlock(in, os, &out));
   TRY(add_exec(in, os, &plan));

@@ -16,13 +16,14 @@ namespace core {
 
 // What was found in the zone's tree (see root_tree.h).
 struct TreeFacts {
-  std::string init;             // "/sbin/init" or empty
-  bool systemd = false;         // init is systemd
-  bool command_found = true;    // as a program: a regular file that may be executed
-  bool command_exists = false;  // not found as a program, but there is something of its name
-  bool own_resolver = false;    // /etc/resolv.conf is a link, such as into a resolver's /run
-  std::string command_path;     // argv[0] resolved along PATH inside the tree
-  uint32_t uid = 0, gid = 0;    // `user` resolved in the tree's passwd
+  std::string init;                  // "/sbin/init" or empty
+  bool systemd = false;              // init is systemd
+  bool command_found = true;         // as a program: a regular file that may be executed
+  bool command_exists = false;       // not found as a program, but there is something of its name
+  std::vector<std::string> exports;  // folders that may be read from above (exports.h)
+  bool own_resolver = false;         // /etc/resolv.conf is a link, such as into a resolver's /run
+  std::string command_path;          // argv[0] resolved along PATH inside the tree
+  uint32_t uid = 0, gid = 0;         // `user` resolved in the tree's passwd
   std::vector<uint32_t> groups;
   std::string home = "/";
 };

@@ -14,6 +14,8 @@ std::vector<const char*> never();
 // "vmm": what QEMU calls while its guest runs, as measured, and what further devices, disks and
 // clients of its control socket need. ioctl, clone and clone3 are decided by their arguments.
 std::vector<const char*> vmm();
+// "reader": what zone-readdown calls, with the start of a static program.
+std::vector<const char*> reader();
 // "vmm": what it calls besides, before its guest runs.
 std::vector<const char*> vmm_start();
 

@@ -1,11 +1,13 @@
 #include "zoned/core/seccomp_filter.h"
 
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <linux/if_tun.h>
 #include <linux/netlink.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
+#include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -32,16 +34,19 @@ using Context = std::unique_ptr<void, ContextRelease>;
 struct Traits {
   bool os = false;
   bool nesting = false;
+  bool exports = false;
   bool unix_sockets = true;
 };
 
 base::Result<Traits> traits_of(std::string_view profile) {
   Traits traits;
-  constexpr std::string_view kNesting = "+nesting";
-  if (profile.ends_with(kNesting)) {
-    traits.nesting = true;
-    profile.remove_suffix(kNesting.size());
-  }
+  auto has = [&profile](std::string_view suffix) {
+    bool found = profile.ends_with(suffix);
+    if (found) profile.remove_suffix(suffix.size());
+    return found;
+  };
+  traits.exports = has("+exports");
+  traits.nesting = has("+nesting");
   if (profile == "os") {
     traits.os = true;
   } else if (profile == "job-net") {
@@ -139,6 +144,17 @@ Status refuse_merging(void* context) {
   return refuse(context, SCMP_SYS(prctl), {low32_is(0, kSetMemoryMerge)}, EINVAL);
 }
 
+// What would tell a zone that somebody above it reads its files. A lease is broken by whoever opens the
+// file for reading, and is refused while it is open (fcntl(2)); fsnotify tells of every open.
+Status refuse_watching(void* context) {
+  constexpr uint64_t kDelegation = 1040;  // F_SETDELEG, since Linux 6.19
+  for (uint64_t command : {uint64_t{F_SETLEASE}, uint64_t{F_NOTIFY}, kDelegation})
+    TRY(refuse(context, SCMP_SYS(fcntl), {low32_is(1, command)}, EINVAL));
+  for (uint64_t event : {IN_OPEN, IN_ACCESS, IN_CLOSE_NOWRITE})
+    TRY(refuse(context, SCMP_SYS(inotify_add_watch), {has_bit(2, event)}));
+  return {};
+}
+
 base::Result<FilterProgram> argument_rules(const Traits& traits) {
   TRY_AS(Context context, new_context(SCMP_ACT_ALLOW));
   // Input injection into a terminal; the kernel looks at the low 32 bits only.
@@ -146,6 +162,7 @@ base::Result<FilterProgram> argument_rules(const Traits& traits) {
     TRY(refuse(context.get(), SCMP_SYS(ioctl), {low32_is(1, request)}));
   TRY(refuse_sockets(context.get(), traits));
   TRY(refuse_merging(context.get()));
+  if (traits.exports) TRY(refuse_watching(context.get()));
   if (!traits.nesting) {
     std::vector<uint64_t> flags = {CLONE_NEWUSER};
     if (!traits.os)
@@ -221,10 +238,17 @@ base::Result<FilterProgram> parse_program() {
   return export_program(context.get());
 }
 
+base::Result<FilterProgram> reader_program() {
+  TRY_AS(Context context, new_context(SCMP_ACT_KILL_PROCESS));
+  TRY(add_calls(context.get(), SCMP_ACT_ALLOW, seccomp_calls::reader()));
+  return export_program(context.get());
+}
+
 }  // namespace
 
 base::Result<FilterProgram> compile_filter(std::string_view profile) {
   if (profile == "parse") return parse_program();
+  if (profile == "reader") return reader_program();
   FilterProgram program;
   FilterProgram allow;
   if (profile == "vmm" || profile == "vmm+kvm") {

@@ -14,8 +14,12 @@
 //
 // "parse" likewise: memory, and reading and writing descriptor 0; any other call kills the process.
 //
-// Profiles: "app", "os", "vmm", "parse", "job-net" (installing over the host's network: app without unix sockets);
-// with "+nesting" behind it the zone may make user namespaces.
+// "reader" is what zone-readdown calls (down_server.h); any other call kills the process.
+//
+// Profiles: "app", "os", "vmm", "parse", "reader", "job-net" (installing over the host's network: app without unix sockets);
+// with "+nesting" behind it the zone may make user namespaces; with "+exports" last, it can't learn that
+// its files are being read: no leases (EINVAL, as on file systems without them), no dnotify, and no
+// inotify watch for opening, reading, or closing what was read (EPERM).
 #pragma once
 
 #include <linux/filter.h>

@@ -113,7 +113,9 @@ struct ZoneSpec {
   bool nesting = false;                    // nesting: may make user namespaces
   std::string display;                     // display: a socket in the zone that speaks RFB (VNC)
   bool landlock = false;                   // landlock: a second wall around an app zone
-  uint64_t log_size = 1 << 20;             // log-size, bytes kept per file, 4K..1G; two files
+  // export: folders that dominating zones may read; none: /export, where the tree has it
+  std::optional<std::vector<std::string>> exports;
+  uint64_t log_size = 1 << 20;  // log-size, bytes kept per file, 4K..1G; two files
 
   uint32_t cpu_shares = 1;                    // cpu-shares, 1..65535
   std::optional<double> capped_cpus;          // [capped-cpu] ncpus, 0.01..8192

@@ -57,6 +57,23 @@ std::vector<KeyRef> env_refs(const ZoneSpec& spec) {
   return refs;
 }
 
+// What lies inside another would be there twice.
+Status set_exports(ZoneSpec& spec, const KeyRef&, const ConfigValue& value) {
+  const Texts& paths = std::get<Texts>(value);
+  auto folder = [](const std::string& path) { return path == "/" ? path : path + "/"; };
+  for (const std::string& outer : paths)
+    for (const std::string& inner : paths)
+      if (&outer != &inner && folder(inner).starts_with(folder(outer)))
+        return make_error(Code::kInvalid, quote(inner) + " is part of " + quote(outer));
+  spec.exports = paths;
+  return {};
+}
+
+ConfigValue get_exports(const ZoneSpec& spec, const KeyRef&) {
+  if (!spec.exports) return std::monostate();
+  return *spec.exports;
+}
+
 Status set_fs_options(ZoneSpec& spec, const KeyRef& ref, const ConfigValue& value) {
   const Texts& options = std::get<Texts>(value);
   auto has = [&](string_view name) {
@@ -89,6 +106,7 @@ constexpr double kMaxFiles = 2147483584;      // the most that fs.nr_open takes
 constexpr double kMaxPathBytes = 4095;
 constexpr double kMaxAddresses = 64;
 constexpr double kMaxPublished = 256;
+constexpr double kMaxExports = 16;
 constexpr double kMaxKernelLine = 2047;  // COMMAND_LINE_SIZE of x86 without its NUL
 constexpr double kMaxText = 131071;      // MAX_ARG_STRLEN without its NUL
 
@@ -124,6 +142,9 @@ constexpr Key<ZoneSpec> kZoneKeys[] = {
         boolean("landlock", kBoot, "A second wall around an app zone: the kernel's Landlock."))),
     field<&ZoneSpec::display>(native(text("display", kMaxPathBytes, check_display, kLive,
                                           "Where the zone's VNC server listens, a unix socket."))),
+    {native(texts("export", kMaxExports, kBoot,
+                  "Folders of its tree that zones with a dominating label may read.", check_path)),
+     set_exports, get_exports, nullptr},
     field<&ZoneSpec::log_size>(number("log-size", KeyType::kSize, 4 * kK, 1024 * kM, kBoot,
                                       "Bytes kept in each of the two log files.")),
     field<&ZoneSpec::cpu_shares>(number("cpu-shares", KeyType::kInteger, 1, 65535, kLive,

@@ -1,10 +1,12 @@
 #include "zoned/core/seccomp_filter.h"
 
+#include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/if_tun.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
+#include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -208,6 +210,42 @@ TEST_CASE("namespaces: none in app, all but user in os, all with nesting") {
   auto nesting = filter("os+nesting");
   CHECK(verdict(nesting, call("unshare", kNewUser)) == SECCOMP_RET_ALLOW);
   CHECK(verdict(nesting, call("clone3")) == SECCOMP_RET_ALLOW);
+}
+
+TEST_CASE("a zone that exports can neither take leases nor watch for reading") {
+  constexpr uint32_t kEinval = SECCOMP_RET_ERRNO | EINVAL;
+  constexpr uint64_t kHigh = 0xdeadbeef00000000;
+  for (const std::string profile : {"app", "os", "os+nesting"}) {
+    auto plain = filter(profile.c_str());
+    auto exporting = filter((profile + "+exports").c_str());
+    for (uint64_t command : {F_SETLEASE, F_NOTIFY}) {
+      INFO(profile << " " << command);
+      CHECK(verdict(plain, call("fcntl", 3, command)) == SECCOMP_RET_ALLOW);
+      CHECK(verdict(exporting, call("fcntl", 3, command)) == kEinval);
+      CHECK(verdict(exporting, call("fcntl", 3, kHigh | command)) == kEinval);
+    }
+    for (uint64_t event : {IN_OPEN, IN_ACCESS, IN_CLOSE_NOWRITE}) {
+      INFO(profile << " " << event);
+      CHECK(verdict(plain, call("inotify_add_watch", 3, 0, event)) == SECCOMP_RET_ALLOW);
+      CHECK(verdict(exporting, call("inotify_add_watch", 3, 0, event)) == kEperm);
+      CHECK(verdict(exporting, call("inotify_add_watch", 3, 0, kHigh | IN_MODIFY | event)) ==
+            kEperm);
+    }
+    CHECK(verdict(exporting, call("inotify_add_watch", 3, 0, IN_MODIFY | IN_CLOSE_WRITE)) ==
+          SECCOMP_RET_ALLOW);
+    CHECK(verdict(exporting, call("fcntl", 3, F_SETLK)) == SECCOMP_RET_ALLOW);
+    CHECK(verdict(exporting, call("fanotify_init")) == kEperm);
+  }
+}
+
+TEST_CASE("what zone-readdown does not call kills it") {
+  auto program = filter("reader");
+  for (const char* name : {"openat2", "preadv2", "mincore", "recvmsg"})
+    CHECK(verdict(program, call(name)) == SECCOMP_RET_ALLOW);
+  for (const char* name :
+       {"socket", "clone", "clone3", "fork", "connect", "mount", "fsopen", "setns", "ptrace",
+        "unlinkat", "flock", "inotify_init1", "io_uring_setup"})
+    CHECK(verdict(program, call(name)) == SECCOMP_RET_KILL_PROCESS);
 }
 
 TEST_CASE("unknown calls get ENOSYS, foreign architectures are killed") {

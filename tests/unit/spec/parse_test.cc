@@ -163,8 +163,25 @@ TEST_CASE("an unknown key is named with its place and the nearest known key") {
   check_bad({"pool.name = \"x\"\n", "web.toml:1:1: key 'pool': must be a string, not a table", ""});
 }
 
-TEST_CASE("keys of later versions are unknown") {
-  check_bad_start("export = [\"/export\"]\n", "web.toml:1:1: unknown key 'export'");
+TEST_CASE("exported folders are absolute and apart") {
+  auto none = parse_zone("web", "export = []\n", "web.toml");
+  REQUIRE(none.ok());
+  REQUIRE(none->exports);
+  CHECK(none->exports->empty());
+  auto unsaid = parse_zone("web", "", "web.toml");
+  REQUIRE(unsaid.ok());
+  CHECK_FALSE(unsaid->exports);
+  auto two = parse_zone("web", "export = [\"/srv/a\", \"/srv/ab\"]\n", "web.toml");
+  REQUIRE(two.ok());
+  CHECK(two->exports->size() == 2);
+  check_bad_start("export = [\"srv\"]\n",
+                  "web.toml:1:10: key 'export': 'srv' is not an absolute path");
+  check_bad_start("export = [\"/a/../b\"]\n", "web.toml:1:10: key 'export': '/a/../b' has the");
+  check_bad_start("export = [\"/a/b\", \"/a\"]\n",
+                  "web.toml:1:10: key 'export': '/a/b' is part of '/a'");
+  check_bad_start("export = [\"/a\", \"/a\"]\n",
+                  "web.toml:1:10: key 'export': '/a' is part of '/a'");
+  check_bad_start("export = [\"/\", \"/a\"]\n", "web.toml:1:10: key 'export': '/a' is part of '/'");
 }
 
 TEST_CASE("a vm zone has a machine") {
@@ -216,7 +233,7 @@ TEST_CASE("a key of the other brand is refused, even with its default") {
                   "web.toml:2:1: key 'disk.0.path': zones of brand native do not take it");
   for (const char* line :
        {"command = [\"/bin/true\"]", "user = \"root\"", "workdir = \"/\"", "hostname = \"web\"",
-        "nesting = false", "landlock = false", "display = \"/run/vnc.sock\"",
+        "nesting = false", "landlock = false", "export = []", "display = \"/run/vnc.sock\"",
         "read-only-root = true", "env.A = \"b\"", "limits.open-files = 100",
         "capped-memory.locked = \"1M\"", "fs = [{dir = \"/a\", special = \"/b\"}]"}) {
     INFO(line);

@@ -42,6 +42,7 @@ Change change_key(RandomSpec& random, core::ZoneSpec spec) {
                  !std::holds_alternative<std::monostate>(value)) {
         REQUIRE(key.set(spec, ref, value).ok());
       } else {
+        if (name == "export") spec.exports.reset();
         if (name == "capped-cpu.ncpus") spec.capped_cpus.reset();
         if (name == "dedicated-cpu.ncpus") spec.dedicated_cpus.reset();
         if (name == "capped-memory.physical") spec.memory_physical.reset();

@@ -1,0 +1,29 @@
+// Exported folders: what zones with a dominating label read of a running zone (docs/labels.md).
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "zoned/core/spec.h"
+
+namespace core {
+
+// Where a zone that says nothing keeps what may be read from above.
+inline constexpr const char* kDefaultExport = "/export";
+// Where a zone sees what it may read, by zone.
+inline constexpr const char* kReadDownFolder = "/zone";
+
+// The folders of the zone's tree (root: unshifted, hostile) that its configuration exports. One that is
+// missing, or reached through a link or over a mount, is left out and told in `left_out`; a zone that
+// names none exports kDefaultExport if it is there.
+std::vector<std::string> find_exports(int root, const ZoneSpec& spec,
+                                      std::vector<std::string>* left_out);
+
+// A detached mount of the folder, for a process in that user namespace: read-only, nosuid, nodev,
+// noexec, without access times, ids shifted. To be made in the mount namespace in which root was
+// opened. kNotFound when the folder has gone.
+base::Result<base::UniqueFd> export_tree(int root, const std::string& path, int user_namespace);
+
+}  // namespace core
