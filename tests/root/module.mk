@@ -1,5 +1,5 @@
 # Root tests that drive zoned through the `zone` command.
-zone_programs := $(addprefix $(BUILD)/,zoned zone zone-keeper zone-init zone-unpack zone-import zone-parse)
+zone_programs := $(addprefix $(BUILD)/,zoned zone zone-keeper zone-init zone-unpack zone-import zone-parse zone-readdown)
 
 $(eval $(call root_test,zones,))
 $(BUILD)/root/zones: | $(zone_programs)
@@ -7,6 +7,8 @@ $(eval $(call root_test,bad_input,))
 $(BUILD)/root/bad_input: | $(zone_programs)
 $(eval $(call root_test,escape,))
 $(BUILD)/root/escape: | $(zone_programs) $(BUILD)/victims/stalker
+$(eval $(call root_test,read_down,labels))
+$(BUILD)/root/read_down: | $(zone_programs) $(BUILD)/victims/prober
 $(eval $(call root_test,solaris,))
 $(BUILD)/root/solaris: | $(zone_programs)
 $(eval $(call root_test,networks,))

@@ -24,6 +24,11 @@ $(BUILD)/victims/painter: $(BUILD)/obj/tests/victims/painter.o
 	@echo "  LINK $@"
 	@$(CXX) $(LDFLAGS) -o $@ $^ $(STATIC)
 all_objs += $(BUILD)/obj/tests/victims/painter.o
+$(BUILD)/victims/prober: $(BUILD)/obj/tests/victims/prober.o
+	@mkdir -p $(@D)
+	@echo "  LINK $@"
+	@$(CXX) $(LDFLAGS) -o $@ $^ $(STATIC)
+all_objs += $(BUILD)/obj/tests/victims/prober.o
 all_objs += $(evilvmm_objs) $(BUILD)/obj/tests/victims/attacker.o $(BUILD)/obj/tests/victims/stalker.o
 
 # Cells of VMMs with a victim in QEMU's place.

@@ -4,6 +4,7 @@
 #include "vmzone/vm_folder.h"
 #include "zoned/core/spec_toml.h"
 #include "zoned/daemon/api.h"
+#include "zoned/daemon/read_down.h"
 
 namespace zoned {
 
@@ -38,6 +39,13 @@ void Api::list(Request request) {
 void Api::info(Request request) {
   const Zone& zone = *request.zone;
   json facts = {{"id", zone.file.id}};
+  std::string reads;
+  for (const std::string& name : parts_.read_down->read_by(zone.name)) {
+    const Zone* lower = parts_.registry->find(name);
+    if (lower != nullptr && may_see(request.caller, *lower))
+      reads += (reads.empty() ? "" : " ") + name;
+  }
+  if (!reads.empty()) facts["reads"] = reads;
   if (request.caller.root()) {
     facts["source"] = zone.file.source;
     const api::Paths& paths = parts_.registry->paths();

@@ -24,6 +24,7 @@ struct Runtime::Boot {
   base::UniqueFd tree_dir;  // the zone's tree (or what lies below its overlay)
   std::vector<HostTree> host_trees;
   core::TreeFacts tree;
+  std::vector<std::string> warnings;       // of the tree
   std::optional<vmzone::Machine> machine;  // brand vm
   core::Planned planned;
   resource::ZoneCgroup cgroup;

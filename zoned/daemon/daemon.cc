@@ -30,7 +30,8 @@ constexpr unsigned kFirstKeepers = 4;
 constexpr std::chrono::seconds kRecoveryPatience{10};
 
 Status check_programs(const std::string& folder) {
-  for (const char* name : {"zone-keeper", "zone-init", "zone-unpack", "zone-import", "zone-parse"})
+  for (const char* name :
+       {"zone-keeper", "zone-init", "zone-unpack", "zone-import", "zone-parse", "zone-readdown"})
     if (access((folder + "/" + name).c_str(), R_OK | X_OK) != 0)
       return base::sys_error("program " + base::quoted(folder + "/" + name, 400))
           .with_hint("zoned's programs must lie in one folder");
@@ -103,6 +104,7 @@ Status Daemon::build(const std::string& root, Task task) {
   networks_->set_name_hooks(
       {[this](const netns::Network& network, bool keep) { return names_->server(network, keep); },
        [this] { names_->refresh(); }});
+  open_read_down();
   installer_ = std::make_unique<Installer>(parts_, programs);
   DaemonHooks hooks{[this](Callback done) { stop_all(std::move(done)); },
                     [this](const Callback& done) { upgrade(done); }};
@@ -160,6 +162,28 @@ Status Daemon::read_state(Task task) {
   if (task == Task::kStop) return {};
   return registry_->check_labels(own_encodings_ ? paths_.etc + "/label_encodings"
                                                 : "the built-in label encodings");
+}
+
+void Daemon::open_read_down() {
+  ReadDown::Hooks hooks;
+  hooks.boot = [this](Zone* zone, const Callback& done) {
+    record_own(audit_.get(), "ReadDown", *zone, [this, name = zone->name, done](Status recorded) {
+      if (!recorded) return done(std::move(recorded));
+      Zone* target = registry_->find(name);
+      if (target == nullptr || target->record) return done({});
+      runtime_->boot(target, {}, [done](const base::Result<Booted>& booted) {
+        done(booted ? Status() : Status(booted.error()));
+      });
+    });
+  };
+  hooks.halt = [this](Zone* zone) { runtime_->halt(zone, [](const Status&) {}); };
+  read_down_ =
+      std::make_unique<ReadDown>(loop_.get(), registry_.get(), keepers_.get(), std::move(hooks));
+  parts_.read_down = read_down_.get();
+  runtime_->set_life_hooks({[this](const std::string& zone, std::function<void()> then) {
+                              read_down_->booted(zone, std::move(then));
+                            },
+                            [this](const std::string& zone) { read_down_->ended(zone); }});
 }
 
 Status Daemon::read_settings() {

@@ -17,6 +17,7 @@
 #include "zoned/daemon/instance.h"
 #include "zoned/daemon/keepers.h"
 #include "zoned/daemon/name_service.h"
+#include "zoned/daemon/read_down.h"
 #include "zoned/daemon/recovery.h"
 #include "zoned/daemon/runtime.h"
 #include "zoned/daemon/settings.h"
@@ -47,6 +48,7 @@ class Daemon {
   base::Status read_state(Task task);
   void open_audit();
   void boot_name_service(Zone* zone);
+  void open_read_down();
   base::Status open_keepers(const std::string& programs);
   base::Status start();
 
@@ -99,6 +101,7 @@ class Daemon {
   std::unique_ptr<Guests> guests_;
   std::unique_ptr<Runtime> runtime_;
   std::unique_ptr<NameService> names_;
+  std::unique_ptr<ReadDown> read_down_;
   std::unique_ptr<Installer> installer_;
   std::unique_ptr<AuditLog> audit_;
   std::unique_ptr<Api> api_;

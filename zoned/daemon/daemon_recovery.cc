@@ -170,6 +170,7 @@ void Daemon::recovered() {
     else
       base::log_ignored("restart", registry_->set_waiting(name, false));
   }
+  read_down_->recover();
   on_ready_();
   autoboot();
 }

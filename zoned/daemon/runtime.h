@@ -35,6 +35,8 @@
 
 namespace zoned {
 
+class ReadDown;
+
 // What the runtime works with; none of it owned.
 struct Parts {
   base::EventLoop* loop = nullptr;
@@ -52,6 +54,7 @@ struct Parts {
   Users* users = nullptr;
   AuditSink* audit = nullptr;
   Parsers* parsers = nullptr;
+  ReadDown* read_down = nullptr;
 };
 
 inline bool is_vm(const Zone& zone) { return zone.spec.brand == core::Brand::kVm; }
@@ -92,6 +95,14 @@ class Runtime {
 
   // Why the zone as it is can't boot, whatever the host could give it.
   base::Status check_bootable(const Zone& zone) const;
+  // Called for every zone. booted: it runs; its boot is answered when `then` is called. ended: its
+  // record has gone.
+  struct LifeHooks {
+    std::function<void(const std::string& zone, std::function<void()> then)> booted;
+    std::function<void(const std::string& zone)> ended;
+  };
+  void set_life_hooks(LifeHooks hooks) { life_ = std::move(hooks); }
+
   // Boots an installed (or ephemeral) zone; done once its first process has exec'd.
   void boot(Zone* zone, BootRequest request, OnBooted done);
   // Asks the zone to end; halts it after the time-out. done when it is down and clean.
@@ -179,6 +190,7 @@ class Runtime {
   void restart(const std::string& name);
 
   Parts parts_;
+  LifeHooks life_;
   bool stopping_ = false;
   std::map<std::string, base::UniqueFd> filters_;  // compiled once, sealed
 };

@@ -8,12 +8,14 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "base/strings.h"
+#include "zoned/core/exports.h"
 #include "zoned/core/plan_json.h"
 #include "zoned/core/root_tree.h"
 #include "zoned/core/seccomp_filter.h"
 #include "zoned/daemon/boot.h"
 #include "zoned/daemon/fault.h"
 #include "zoned/daemon/name_service.h"
+#include "zoned/daemon/read_down.h"
 
 namespace zoned {
 
@@ -141,6 +143,10 @@ Status Runtime::collect_native(Boot* boot) {
     TRY_AS(UniqueFd tree, core::clone_tree(boot->host_trees[i].fd.get()));
     boot->pass("fs." + std::to_string(i), std::move(tree));
   }
+  if (is_read_down(*boot->zone)) {
+    TRY_AS(UniqueFd control, listen_read_down(*parts_.registry, boot->name));
+    boot->pass("control", std::move(control));
+  }
   const core::ZonePlan& plan = boot->planned.plan;
   if (plan.ports.empty()) return {};
   TRY_AS(auto files, parts_.networks->name_files(plan.ports));
@@ -184,6 +190,7 @@ Status Runtime::step_range(Boot* boot) {
 
 Result<UniqueFd> Runtime::tree_of(const Zone& zone) const {
   if (is_name_service(zone)) return name_service_tree(parts_.registry->paths().lib);
+  if (is_read_down(zone)) return read_down_tree(parts_.registry->paths().lib);
   TRY_AS(UniqueFd dir, parts_.registry->zone_dir(zone.name, false));
   return base::open_at(dir.get(), "root", O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 }
@@ -204,6 +211,8 @@ Status Runtime::step_tree(Boot* boot) {
   if (auto path = zone->spec.env.find("PATH"); path != zone->spec.env.end())
     question.path = path->second;
   TRY_AS(boot->tree, core::inspect_tree(boot->tree_dir.get(), question));
+  if (!zone->ephemeral)
+    boot->tree.exports = core::find_exports(boot->tree_dir.get(), zone->spec, &boot->warnings);
   return core::check_mountpoints(boot->tree_dir.get());
 }
 
@@ -227,6 +236,8 @@ Status Runtime::step_plan(Boot* boot) {
                           parts_.encodings->name_of(zone->label)};
   TRY_AS(boot->planned, core::plan_zone(inputs));
   if (is_name_service(*zone)) confine_name_service(*parts_.host, &boot->planned.plan);
+  if (is_read_down(*zone)) TRY(confine_read_down(&boot->planned.plan));
+  for (std::string& warning : boot->warnings) boot->planned.warnings.push_back(std::move(warning));
   const core::ZonePlan& plan = boot->planned.plan;
   zone->record->console = plan.stdio == core::Stdio::kConsole;
   zone->record->log_size = plan.log_size;
@@ -240,6 +251,8 @@ Status Runtime::step_mountpoints(Boot* boot) {
   if (boot->zone->ephemeral) return {};  // the launcher makes them on the overlay's upper side
   std::vector<core::MountPoint> points;
   for (const HostTree& tree : boot->host_trees) points.push_back({tree.target, tree.folder});
+  // Elsewhere it is made when it is needed.
+  if (boot->zone->spec.read_only_root) points.push_back({core::kReadDownFolder, true});
   for (const auto& [source, path] :
        {std::pair("hosts", core::kHostsFile), std::pair("resolver", core::kResolverFile)})
     if (core::mounts_tree(boot->planned.plan, source)) points.push_back({path, false});
@@ -326,8 +339,17 @@ void Runtime::running(const std::shared_ptr<Boot>& boot, KeeperReply reply) {
   base::log_ignored(subject(*zone), parts_.networks->hold_devices(*zone));
   bool stop = zone->intent == Intent::kStop;  // asked for while the keeper was at work
   if (!stop) zone->state = State::kRunning;
-  // The caller first: what follows is only needed after a crash of both of us.
-  boot->done(std::move(booted));
+  // The caller first: what follows is only needed after a crash of both of us. In the foreground the
+  // command runs already.
+  auto answer = [boot, shared = std::make_shared<Booted>(std::move(booted))] {
+    boot->done(std::move(*shared));
+  };
+  if (boot->request.run) {
+    answer();
+    life_.booted(boot->name, [] {});
+  } else {
+    life_.booted(boot->name, answer);
+  }
   zone = parts_.registry->find(boot->name);
   if (zone == nullptr || !zone->record || zone->record->boot_id != boot->boot_id) return;
   write_later(zone);

@@ -220,6 +220,7 @@ void Runtime::settle(Zone* zone) {
   }
   if (next == Next::kRestart) restart_later(zone);
   for (auto& waiter : waiters) waiter({});
+  life_.ended(name);
   if (next == Next::kReboot) restart(name);
 }
 

@@ -1,0 +1,327 @@
+// Read-down: what zones see at /zone of the zones below them, and that those can't tell.
+//
+// The cast: `low` (PUBLIC) exports; `high` and `side` are above it and incomparable to each other; `peer`
+// has low's label, exports nothing and is what low would be without its exports.
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <csignal>
+#include <fstream>
+
+#include "base/files.h"
+#include "base/strings.h"
+#include "tests/harness/rounds.h"
+#include "tests/harness/sandbox.h"
+#include "tests/harness/shell.h"
+
+namespace {
+
+using harness::eventually;
+using harness::Sandbox;
+using harness::shell_ok;
+
+class Cast {
+ public:
+  Cast() {
+    std::string tree = box_.busybox_tree();
+    shell_ok(box_,
+             "cp $B/victims/prober $R/tree/bin/ && mkdir $R/tree/export $R/tree/export/sub && "
+             "echo PUBLIC >$R/tree/etc/secret");
+    create("low", tree, {"--set", "label=PUBLIC"});
+    create("peer", tree, {"--set", "label=PUBLIC", "--set", "export=[]"});
+    create("high", tree,
+           {"--set", "label=SECRET ENG OPS", "--set", "export=[\"/export\",\"/srv\"]"});
+    create("side", tree, {"--set", "label=SECRET HR", "--set", "export=[]"});
+    write("low", "export/hello", "hello\n");
+  }
+
+  Sandbox& box() { return box_; }
+  std::string tree(const std::string& zone) const {
+    return box_.root() + "/lib/zones/" + zone + "/root";
+  }
+  // As the zone itself would, but for the host's hand: owner root.
+  void write(const std::string& zone, const std::string& path, const std::string& text) {
+    std::ofstream(tree(zone) + "/" + path) << text;
+  }
+  void boot(const std::vector<std::string>& zones) {
+    for (const std::string& zone : zones) box_.zone_ok({"boot", zone});
+  }
+  // What a script of the zone's shell prints, trimmed; its errors too.
+  std::string in(const std::string& zone, const std::string& script) const {
+    base::Output output = box_.zone({"exec", zone, "--", "/bin/sh", "-c", "exec 2>&1; " + script});
+    return std::string(base::trim(output.out));
+  }
+
+ private:
+  void create(const std::string& name, const std::string& tree,
+              const std::vector<std::string>& settings) {
+    std::vector<std::string> args = {
+        "create",         name,     "--set",      "command=[\"/bin/sleep\",\"100000\"]", "--set",
+        "stop-timeout=0", "--from", "dir:" + tree};
+    args.insert(args.end(), settings.begin(), settings.end());
+    box_.zone_ok(args);
+  }
+  Sandbox box_;
+};
+
+bool has(const std::string& text, const std::string& piece) {
+  return text.find(piece) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("a zone reads what zones below it export") {
+  Cast cast;
+  cast.boot({"low", "high"});
+  shell_ok(cast.box(),
+           "cd $R/lib/zones/low/root/export && cp /bin/busybox busybox && "
+           "dd if=/dev/urandom of=big bs=1000 count=5001 2>/dev/null && "
+           "echo mine >own && chown 1000:1000 own && chmod 4640 own && "
+           "ln -s ../etc/secret rel && ln -s /etc/secret abs && ln -s hello link && "
+           "echo HIGH >$R/lib/zones/high/root/etc/secret");
+  CHECK(cast.in("high", "cat /zone/low/export/hello") == "hello");
+  CHECK(cast.in("high", "ls /zone /zone/low") == "/zone:\nlow\n\n/zone/low:\nexport");
+  CHECK(has(cast.box().zone_ok({"info", "high"}), "reads:        low\n"));
+  CHECK_FALSE(has(cast.box().zone_ok({"info", "low"}), "reads:"));
+  CHECK(cast.in("high", "stat -c '%a %u %g %s' /zone/low/export/own") == "640 1000 1000 5");
+  CHECK(cast.in("high", "su guest -c 'cat /zone/low/export/own'") == "mine");
+  CHECK(cast.in("high", "/zone/low/export/busybox echo ran") == "ran");
+  // Links are text: they lead to what the reader has there.
+  CHECK(cast.in("high", "readlink /zone/low/export/rel") == "../etc/secret");
+  CHECK(cast.in("high", "cat /zone/low/export/abs") == "HIGH");
+  CHECK(has(cast.in("high", "cat /zone/low/export/rel"), "No such file"));
+  CHECK(cast.in("high", "cat /zone/low/export/link") == "hello");
+  std::string sum = cast.in("low", "prober sum /export/big");
+  CHECK(cast.in("high", "prober sum /zone/low/export/big") == sum);
+  CHECK(cast.in("high", "prober map /zone/low/export/big") == sum);
+  CHECK(cast.in("high", "tail -c 1500 /zone/low/export/big | md5sum") ==
+        cast.in("low", "tail -c 1500 /export/big | md5sum"));
+}
+
+TEST_CASE("what comes and goes below is seen at once") {
+  Cast cast;
+  cast.boot({"high", "low"});
+  CHECK(has(cast.in("high", "cat /zone/low/export/new"), "No such file"));
+  cast.in("low", "echo 1 >/export/new");
+  CHECK(cast.in("high", "cat /zone/low/export/new") == "1");
+  cast.in("low", "echo 23 >>/export/new");
+  CHECK(cast.in("high", "cat /zone/low/export/new") == "1\n23");
+  cast.in("low", "mv /export/new /export/sub/old");
+  CHECK(has(cast.in("high", "cat /zone/low/export/new"), "No such file"));
+  CHECK(cast.in("high", "cat /zone/low/export/sub/old") == "1\n23");
+  cast.in("low", "rm /export/sub/old");
+  CHECK(cast.in("high", "ls /zone/low/export/sub").empty());
+  cast.in("low", "cd /export/sub; for i in $(seq 3000); do echo >f$i; done");
+  CHECK(cast.in("high", "ls /zone/low/export/sub | wc -l") == "3000");
+  cast.box().zone_ok({"halt", "low"});
+  CHECK(eventually([&] {
+    return cast.in("high", "ls /zone").empty() || has(cast.in("high", "ls /zone"), "not connected");
+  }));
+  CHECK(has(cast.in("high", "cat /zone/low/export/hello"), "cat: can't open"));
+  CHECK(eventually([&] { return harness::state_of(cast.box(), "high-down") == "absent"; }));
+  cast.boot({"low"});
+  CHECK(cast.in("high", "cat /zone/low/export/hello") == "hello");
+}
+
+TEST_CASE("zones see nothing of zones beside and above them") {
+  Cast cast;
+  cast.write("high", "export/hello", "from above\n");
+  cast.boot({"low", "peer", "high", "side"});
+  CHECK(cast.in("high", "ls /zone") == "low");
+  CHECK(cast.in("side", "ls /zone") == "low");
+  CHECK(cast.in("side", "cat /zone/low/export/hello") == "hello");
+  CHECK(has(cast.in("side", "cat /zone/high/export/hello"), "No such file"));
+  CHECK(has(cast.in("low", "ls /zone"), "No such file"));
+  CHECK(has(cast.in("peer", "ls /zone"), "No such file"));
+  // A reader's server is at the reader's label, and each has its own.
+  CHECK(harness::state_of(cast.box(), "high-down") == "running");
+  CHECK(harness::state_of(cast.box(), "side-down") == "running");
+  CHECK(harness::listed(cast.box(), "high-down")["label"] ==
+        harness::listed(cast.box(), "high")["label"]);
+}
+
+TEST_CASE("nothing can be written through read-down") {
+  Cast cast;
+  cast.boot({"low", "high"});
+  for (const char* act :
+       {"echo x >/zone/low/export/hello", "echo x >/zone/low/export/n", "mkdir /zone/low/export/n",
+        "rm /zone/low/export/hello", "chmod 777 /zone/low/export/hello",
+        "touch /zone/low/export/hello", "mv /zone/low/export/hello /zone/low/export/h2",
+        "mkdir /zone/n", "ln -s x /zone/low/export/n", "truncate -s 0 /zone/low/export/hello"}) {
+    INFO(act);
+    CHECK(has(cast.in("high", act), "Read-only file system"));
+  }
+  CHECK(cast.in("low", "cat /export/hello") == "hello");
+  CHECK(cast.in("low", "echo x >/export/n && cat /export/n") == "x");
+}
+
+TEST_CASE("locks taken through read-down are not seen below, nor those below above") {
+  Cast cast;
+  cast.boot({"low", "high"});
+  for (const std::string kind : {"flock", "lock"}) {
+    INFO(kind);
+    std::string refused = "EAGAIN";
+    CHECK(cast.in("low", "touch /export/a /export/b; prober hold-" + kind + " /export/a") ==
+          "held");
+    harness::sleep_for(std::chrono::milliseconds(100));
+    CHECK(cast.in("low", "prober " + kind + " /export/a") == refused);
+    CHECK(cast.in("high", "prober " + kind + " /zone/low/export/a") == "locked");
+    cast.in("low", "rm /export/a");
+  }
+  // Down: a lock above is the reader's own, as another of its processes sees.
+  CHECK(cast.in("high", "prober hold-flock /zone/low/export/b; prober flock /zone/low/export/b") ==
+        "held\nEAGAIN");
+  CHECK(cast.in("low", "prober flock /export/b") == "locked");
+}
+
+TEST_CASE("an exporting zone takes no leases and watches no reading") {
+  Cast cast;
+  cast.boot({"low", "peer", "high"});
+  // IN_OPEN 20, IN_ACCESS 1, IN_CLOSE_NOWRITE 10; the others are IN_MODIFY 2, IN_DELETE_SELF 400.
+  CHECK(cast.in("peer", "prober lease /export/hello") == "ENOENT");
+  CHECK(cast.in("peer", "echo x >/export/hello; prober lease /export/hello") == "broken");
+  CHECK(cast.in("low", "prober lease /export/hello") == "EINVAL");
+  for (const char* events : {"20", "1", "10", "fff"})
+    for (const char* file : {"/export", "/export/hello"}) {
+      INFO(events << " " << file);
+      CHECK(cast.in("low", std::string("prober watch ") + file + " " + events + " 0") == "refused");
+    }
+  CHECK(cast.in("peer", "(sleep 0.5; cat /export/hello) >/dev/null & prober watch /export 31 2") ==
+        "watching\n20 1 10");
+  // What it may watch tells nothing of a reader, and works.
+  cast.in("low",
+          "(prober watch /export/hello fce 3; prober watch /export fce 0) >/tmp/seen & sleep 0.2");
+  CHECK(cast.in("high", "cat /zone/low/export/hello; ls -R /zone >/dev/null") == "hello");
+  CHECK(eventually([&] { return has(cast.in("low", "cat /tmp/seen"), "none"); }));
+  CHECK(cast.in("low", "(sleep 0.5; echo y >>/export/hello) & prober watch /export/hello 2 2") ==
+        "watching\n2");
+}
+
+TEST_CASE("a file that is read from above goes away when its owner removes it") {
+  Cast cast;
+  cast.boot({"low", "peer", "high"});
+  auto script = [](const std::string& file) {
+    return "(sleep 0.5; rm " + file + ") & prober watch " + file + " 400 2";
+  };
+  // IN_DELETE_SELF (and then IN_IGNORED) waits for the last who has the file open.
+  CHECK(cast.in("peer", "echo >/export/f; prober hold-open /export/f; " + script("/export/f")) ==
+        "held\nwatching\nnone");
+  CHECK(cast.in("low", "echo >/export/f; " + script("/export/f")) == "watching\n400 8000");
+  cast.in("low", "echo there >/export/f");
+  CHECK(cast.in("high", "cat /zone/low/export/f; prober hold-open /zone/low/export/f") ==
+        "there\nheld");
+  CHECK(cast.in("low", script("/export/f")) == "watching\n400 8000");
+}
+
+TEST_CASE("reading from above changes neither access times nor the page cache below") {
+  Cast cast;
+  cast.boot({"low", "high"});
+  cast.in("low",
+          "dd if=/dev/urandom of=/export/f bs=4096 count=64; touch -a -d 2001-01-01 /export/f "
+          "/export/sub");
+  CHECK(cast.in("low", "prober drop /export/f; prober resident /export/f") == "dropped\n0");
+  std::string before = cast.in("low", "prober atime /export/f; prober atime /export/sub");
+  std::string seen = cast.in("high", "md5sum </zone/low/export/f; ls /zone/low/export/sub");
+  CHECK(cast.in("low", "prober resident /export/f") == "0");
+  CHECK(cast.in("low", "prober atime /export/f; prober atime /export/sub") == before);
+  // The owner's own reading does both.
+  CHECK(cast.in("low", "md5sum </export/f; ls /export/sub") == seen);
+  CHECK(cast.in("low", "prober resident /export/f") == "64");
+  CHECK(cast.in("low", "prober atime /export/f; prober atime /export/sub") != before);
+}
+
+TEST_CASE("FIFOs and sockets lead nowhere") {
+  Cast cast;
+  cast.boot({"low", "high"});
+  CHECK(cast.in("low", "mkfifo /export/p /export/q; prober listen /export/s") == "listening");
+  CHECK(cast.in("low", "prober await-fifo /export/p") == "waiting");
+  CHECK(cast.in("high", "prober read-fifo /zone/low/export/p") == "ENXIO");
+  CHECK(cast.in("high", "prober write-fifo /zone/low/export/p") == "ENXIO");
+  CHECK(cast.in("high", "prober connect /zone/low/export/s") == "ECONNREFUSED");
+  CHECK(has(cast.in("low", "sleep 0.5; ls /export/p.seen"), "No such file"));
+  CHECK(cast.in("low", "prober read-fifo /export/p") == "open");
+  CHECK(cast.in("low", "sleep 0.3; ls /export/p.seen") == "/export/p.seen");
+  CHECK(cast.in("low", "prober connect /export/s") == "connected");
+}
+
+TEST_CASE("a hostile tree does not lead out of its exports") {
+  Cast cast;
+  cast.boot({"low", "high"});
+  cast.in("low",
+          "cd /export; mkdir a; echo inside >a/secret; ln -s /etc b; echo inside >c; "
+          "ln -s /etc/secret d; prober flip a b; prober flip c d");
+  cast.write("high", "etc/secret", "reader's own\n");
+  // A link is the reader's to follow: its own file or the one inside, never the lower zone's /etc.
+  std::string seen = cast.in("high",
+                             "for i in $(seq 400); do cat /zone/low/export/a/secret "
+                             "/zone/low/export/c; done 2>/dev/null | sort -u");
+  CHECK_FALSE(has(seen, "PUBLIC"));
+  CHECK(has(seen, "inside"));
+  CHECK(cast.in("low", "cat /etc/secret") == "PUBLIC");
+  std::string deep =
+      "d=$(printf 'x%.0s' $(seq 200)); cd /export/sub; for i in $(seq 30); do mkdir $d "
+      "|| break; cd $d; done; echo end >end";
+  cast.in("low", deep);
+  CHECK(cast.in("high",
+                "d=$(printf 'x%.0s' $(seq 200)); cd /zone/low/export/sub; n=0; while cd $d "
+                "2>/dev/null; do n=$((n+1)); done; [ $n -gt 15 ] && echo deep") == "deep");
+  CHECK(cast.in("high", "cat /zone/low/export/hello") == "hello");
+}
+
+TEST_CASE("an export that is a link or a mount is left out") {
+  Cast cast;
+  shell_ok(cast.box(), "cd $R/lib/zones/low/root && mv export there && ln -s etc export");
+  cast.boot({"low", "high"});
+  CHECK(has(cast.in("high", "ls /zone"), "No such file"));
+  cast.box().zone_ok({"halt", "low"});
+  cast.box().zone_ok({"set", "low", "export=[\"/there\",\"/export\",\"/none\"]"});
+  base::Output booted = cast.box().zone({"boot", "low"});
+  CHECK(booted.status == 0);
+  CHECK(has(booted.err, "export '/export' is left out"));
+  CHECK(has(booted.err, "export '/none' is left out"));
+  CHECK(cast.in("high", "ls /zone/low; cat /zone/low/there/hello") == "there\nhello");
+  CHECK(has(cast.box().zone({"set", "low", "export=[\"/a\",\"/a/b\"]"}).err, "is part of '/a'"));
+}
+
+TEST_CASE("read-down outlives kill -9 of zoned and of its server") {
+  Cast cast;
+  cast.boot({"low", "high"});
+  REQUIRE(cast.in("high", "cat /zone/low/export/hello") == "hello");
+  pid_t server = harness::pid_of(cast.box(), "high-down");
+  cast.box().kill_daemon();
+  cast.box().start();
+  CHECK(harness::pid_of(cast.box(), "high-down") == server);
+  CHECK(cast.in("high", "cat /zone/low/export/hello") == "hello");
+  REQUIRE(harness::kill_and_wait(server).ok());
+  CHECK(eventually([&] { return cast.in("high", "cat /zone/low/export/hello") == "hello"; }));
+  CHECK(harness::pid_of(cast.box(), "high-down") != server);
+  // What happened while zoned was away is caught up with.
+  server = harness::pid_of(cast.box(), "high-down");
+  pid_t low = harness::pid_of(cast.box(), "low");
+  cast.box().kill_daemon();
+  REQUIRE(harness::kill_and_wait(low).ok());
+  cast.box().start();
+  CHECK(eventually([&] { return !has(cast.in("high", "ls /zone"), "low"); }));
+  cast.boot({"low"});
+  CHECK(cast.in("high", "cat /zone/low/export/hello") == "hello");
+  cast.box().zone_ok({"reboot", "high"});
+  CHECK(eventually([&] { return cast.in("high", "cat /zone/low/export/hello") == "hello"; }));
+  cast.box().zone_ok({"halt", "high"});
+  CHECK(eventually([&] { return harness::state_of(cast.box(), "high-down") == "absent"; }));
+}
+
+TEST_CASE("a server that hangs holds up nobody but its reader") {
+  Cast cast;
+  cast.boot({"low", "high"});
+  pid_t server = harness::pid_of(cast.box(), "high-down");
+  REQUIRE(kill(server, SIGSTOP) == 0);
+  shell_ok(cast.box(), "$Z exec high -- /bin/cat /zone/low/export/hello >/dev/null 2>&1 &");
+  CHECK(cast.in("low", "echo alive") == "alive");
+  CHECK(cast.in("high", "echo alive") == "alive");
+  cast.box().zone_ok({"halt", "low"});
+  cast.boot({"low"});
+  cast.box().zone_ok({"halt", "high"});
+  CHECK(harness::state_of(cast.box(), "high") == "installed");
+  CHECK(eventually([&] { return harness::state_of(cast.box(), "high-down") == "absent"; }));
+}

@@ -1,0 +1,241 @@
+// prober ACT FILE...: one act on a file, from inside a zone, and what came of it in one word or number;
+// what fails says the name of its errno.
+//
+//   flock | lock FILE            takes a lock without waiting (lock: for reading, F_SETLK); "locked"
+//   hold-flock | hold-lock FILE  the same for writing, held in the background; "held"
+//   hold-open FILE               keeps the file open in the background; "held"
+//   lease FILE                   takes a write lease, then opens the file for reading; "broken"
+//   watch FILE EVENTS SECONDS    inotify(7): "watching", then what came (hexadecimal) or "none";
+//                                "refused"
+//   resident FILE                how many of its pages are in memory
+//   drop FILE                    writes it back and drops its pages; "dropped"
+//   atime FILE                   its time of last access
+//   write-fifo | read-fifo FILE  opens a FIFO without waiting; "open"
+//   await-fifo FILE              opens it for writing in the background; then makes FILE.seen
+//   listen | connect SOCKET      a unix stream socket; listen: in the background
+//   map | sum FILE               the sum of its bytes, by mmap(2) or in pieces of 1000
+//   flip A B                     exchanges two names all the time, in the background
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/file.h>
+#include <sys/inotify.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <vector>
+
+namespace {
+
+volatile sig_atomic_t signals = 0;
+
+int say(const char* word) {
+  puts(word);
+  return 0;
+}
+
+int fail() { return say(strerrorname_np(errno)); }
+
+// Goes on in the background for a minute at most; its caller says `word`.
+template <typename Act>
+int in_background(const char* word, Act act) {
+  fflush(stdout);
+  pid_t pid = fork();
+  if (pid < 0) return fail();
+  if (pid > 0) return say(word);
+  setsid();
+  int null = open("/dev/null", O_RDWR);
+  for (int fd = 0; fd < 3; ++fd) dup2(null, fd);
+  alarm(60);
+  act();
+  _exit(0);
+}
+
+int take_lock(int fd, bool flock_wanted, short type) {
+  if (flock_wanted) return flock(fd, LOCK_EX | LOCK_NB);
+  struct flock lock = {};
+  lock.l_type = type;
+  return fcntl(fd, F_SETLK, &lock);
+}
+
+int hold_lock(const char* file, bool flock_wanted) {
+  int fd = open(file, flock_wanted ? O_RDONLY : O_RDWR);
+  if (fd < 0) return fail();
+  if (flock_wanted && take_lock(fd, true, F_WRLCK) != 0) return fail();
+  // Locks of fcntl(2) are the process's own: the child has to take it.
+  return in_background("held", [&] {
+    if (!flock_wanted) take_lock(fd, false, F_WRLCK);
+    pause();
+  });
+}
+
+int lease(const char* file) {
+  int fd = open(file, O_RDWR);
+  if (fd < 0) return fail();
+  signal(SIGIO, [](int) { signals = signals + 1; });
+  if (fcntl(fd, F_SETLEASE, F_WRLCK) != 0) return fail();
+  int other = open(file, O_RDONLY | O_NONBLOCK);
+  return say(other < 0 && signals > 0 ? "broken" : "kept");
+}
+
+int watch(const char* file, const char* events, const char* seconds) {
+  int fd = inotify_init1(IN_CLOEXEC);
+  if (inotify_add_watch(fd, file, static_cast<uint32_t>(strtoul(events, nullptr, 16))) < 0)
+    return say(errno == EPERM ? "refused" : strerrorname_np(errno));
+  say("watching");
+  fflush(stdout);
+  auto end = std::chrono::steady_clock::now() + std::chrono::seconds(atoi(seconds));
+  std::string seen;
+  for (;;) {
+    auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+        end - std::chrono::steady_clock::now());
+    pollfd ready = {fd, POLLIN, 0};
+    if (left.count() <= 0 || poll(&ready, 1, static_cast<int>(left.count())) <= 0) break;
+    alignas(inotify_event) char buffer[4096];
+    ssize_t n = read(fd, buffer, sizeof buffer);
+    for (ssize_t at = 0; at < n;) {
+      inotify_event event = {};
+      memcpy(&event, buffer + at, sizeof event);
+      char text[16];
+      snprintf(text, sizeof text, "%x ", event.mask);
+      seen += text;
+      at += static_cast<ssize_t>(sizeof event + event.len);
+    }
+  }
+  return say(seen.empty() ? "none" : seen.c_str());
+}
+
+int resident(const char* file) {
+  int fd = open(file, O_RDONLY);
+  struct stat st = {};
+  if (fd < 0 || fstat(fd, &st) != 0) return fail();
+  auto size = static_cast<size_t>(st.st_size);
+  void* at = mmap(nullptr, size, PROT_READ, MAP_SHARED, fd, 0);
+  std::vector<unsigned char> pages((size + 4095) / 4096);
+  if (at == MAP_FAILED || mincore(at, size, pages.data()) != 0) return fail();
+  int count = 0;
+  for (unsigned char page : pages) count += page & 1;
+  printf("%d\n", count);
+  return 0;
+}
+
+int drop(const char* file) {
+  int fd = open(file, O_RDWR);
+  if (fd < 0 || fsync(fd) != 0 || posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED) != 0) return fail();
+  return say("dropped");
+}
+
+sockaddr_un address(const char* path) {
+  sockaddr_un name = {};
+  name.sun_family = AF_UNIX;
+  strncpy(name.sun_path, path, sizeof name.sun_path - 1);
+  return name;
+}
+
+int listen_at(const char* path) {
+  int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+  sockaddr_un name = address(path);
+  if (bind(fd, reinterpret_cast<sockaddr*>(&name), sizeof name) != 0 || listen(fd, 5) != 0)
+    return fail();
+  return in_background("listening", [] { pause(); });
+}
+
+int connect_to(const char* path) {
+  int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+  sockaddr_un name = address(path);
+  if (connect(fd, reinterpret_cast<sockaddr*>(&name), sizeof name) != 0) return fail();
+  return say("connected");
+}
+
+int map(const char* file) {
+  int fd = open(file, O_RDONLY);
+  struct stat st = {};
+  if (fd < 0 || fstat(fd, &st) != 0) return fail();
+  auto size = static_cast<size_t>(st.st_size);
+  void* at = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0);
+  if (at == MAP_FAILED) return fail();
+  uint64_t total = 0;
+  for (size_t i = 0; i < size; ++i) total += static_cast<unsigned char*>(at)[i];
+  printf("%ju\n", static_cast<uintmax_t>(total));
+  return 0;
+}
+
+int sum(const char* file) {
+  int fd = open(file, O_RDONLY);
+  if (fd < 0) return fail();
+  unsigned char piece[1000];
+  uint64_t total = 0;
+  ssize_t n;
+  while ((n = read(fd, piece, sizeof piece)) > 0)
+    for (ssize_t i = 0; i < n; ++i) total += piece[i];
+  if (n < 0) return fail();
+  printf("%ju\n", static_cast<uintmax_t>(total));
+  return 0;
+}
+
+int flip(const char* a, const char* b) {
+  return in_background("flipping", [&] {
+    for (;;) renameat2(AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE);
+  });
+}
+
+int open_and_say(const char* file, int flags) {
+  if (open(file, flags) < 0) return fail();
+  return say("open");
+}
+
+int await_fifo(const char* file) {
+  return in_background("waiting", [&] {
+    if (open(file, O_WRONLY) >= 0)
+      close(open((std::string(file) + ".seen").c_str(), O_CREAT, 0600));
+  });
+}
+
+int lock(const char* file, bool flock_wanted) {
+  int fd = open(file, O_RDONLY);
+  if (fd < 0 || take_lock(fd, flock_wanted, F_RDLCK) != 0) return fail();
+  return say("locked");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc < 3) return 2;
+  const std::string act = argv[1];
+  const char* file = argv[2];
+  if (act == "flock" || act == "lock") return lock(file, act == "flock");
+  if (act == "hold-flock" || act == "hold-lock") return hold_lock(file, act == "hold-flock");
+  if (act == "hold-open") {
+    if (open(file, O_RDONLY) < 0) return fail();
+    return in_background("held", [] { pause(); });
+  }
+  if (act == "lease") return lease(file);
+  if (act == "watch" && argc == 5) return watch(file, argv[3], argv[4]);
+  if (act == "resident") return resident(file);
+  if (act == "drop") return drop(file);
+  if (act == "write-fifo") return open_and_say(file, O_WRONLY | O_NONBLOCK);
+  if (act == "read-fifo") return open_and_say(file, O_RDONLY | O_NONBLOCK);
+  if (act == "await-fifo") return await_fifo(file);
+  if (act == "listen") return listen_at(file);
+  if (act == "connect") return connect_to(file);
+  if (act == "map") return map(file);
+  if (act == "sum") return sum(file);
+  if (act == "flip" && argc == 4) return flip(file, argv[3]);
+  if (act == "atime") {
+    struct stat st = {};
+    if (stat(file, &st) != 0) return fail();
+    printf("%jd.%09ld\n", static_cast<intmax_t>(st.st_atim.tv_sec), st.st_atim.tv_nsec);
+    return 0;
+  }
+  return 2;
+}
