@@ -146,6 +146,8 @@ Status ParserProcess::take_answers() {
     OnAnswer on_answer = std::move(waiting_.front());
     waiting_.pop_front();
     since_ = Clock::now();
+    // Nothing may wake a daemon that has nothing to do.
+    if (waiting_.empty()) loop_->cancel(std::exchange(timer_, 0));
     on_answer(std::move(answer));
   }
   return {};
@@ -170,7 +172,7 @@ Status ParserProcess::flush() {
   return loop_->modify(socket_.get(), wanted);
 }
 
-// One timer, that is not moved by each answer: it looks when it fires.
+// One timer while there is an answer to wait for, not moved by each: it looks when it fires.
 void ParserProcess::watch_deadline() {
   if (timer_ != 0) return;
   auto patience = ready_ ? options_.answer : options_.start;
