@@ -16,7 +16,6 @@ std::vector<const char*> reader() {
           "execve",
           "exit",
           "exit_group",
-          "fcntl",
           "fstat",
           "fstatfs",
           "futex",

@@ -178,20 +178,16 @@ void ReadDown::booted(const std::string& name, std::function<void()> then) {
     auto plan = registry_->plan_of(zone);
     if (plan && !(*plan)->exports.empty()) exporters_[name] = (*plan)->exports;
   }
-  if (exporters_.empty()) return then();
-  Waiter waiter;
-  for (std::string& reader : readers_of(name)) waiter.readers.insert(std::move(reader));
-  if (!wanted(name).empty()) waiter.readers.insert(name);
-  if (waiter.readers.empty()) return then();
-  std::set<std::string> readers = waiter.readers;
+  for (const std::string& reader : readers_of(name))
+    loop_->after(std::chrono::milliseconds(0), [this, reader] { update(reader); });
+  if (wanted(name).empty()) return then();
   uint64_t id = next_waiter_++;
-  waiter.then = std::move(then);
-  waiter.timer = loop_->after(kPatience, [this, id] {
+  auto timer = loop_->after(kPatience, [this, id] {
     auto late = waiters_.extract(id);
     if (!late.empty()) late.mapped().then();
   });
-  waiters_[id] = std::move(waiter);
-  for (const std::string& reader : readers) update(reader);
+  waiters_[id] = {name, std::move(then), timer};
+  update(name);
 }
 
 void ReadDown::ended(const std::string& name) {
@@ -428,8 +424,7 @@ void ReadDown::mount(const std::string& reader, const Zone& zone) {
 void ReadDown::settled(const std::string& reader) {
   std::vector<std::function<void()>> ready;
   for (auto it = waiters_.begin(); it != waiters_.end();) {
-    it->second.readers.erase(reader);
-    if (!it->second.readers.empty()) {
+    if (it->second.reader != reader) {
       ++it;
       continue;
     }

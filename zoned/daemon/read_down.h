@@ -47,8 +47,9 @@ class ReadDown {
   ReadDown(base::EventLoop* loop, Registry* registry, Keepers* keepers, Hooks hooks);
   ~ReadDown();
 
-  // The zone runs. `then` is called, at the latest after some seconds, when it sees what it may read and
-  // those above it see what it exports; from inside when there is nothing to do.
+  // The zone runs. `then` is called when it sees what it may read, at the latest after some seconds; from
+  // inside when there is nothing to read. Those above see what it exports a little later: whoever
+  // boots it can't tell by waiting whether there are any.
   void booted(const std::string& zone, std::function<void()> then);
   // The zone has ended, or is gone.
   void ended(const std::string& zone);
@@ -69,7 +70,7 @@ class ReadDown {
     base::EventLoop::TimerId retry = 0;        // set: it failed, and rests until then
   };
   struct Waiter {
-    std::set<std::string> readers;  // not up to date yet
+    std::string reader;
     std::function<void()> then;
     base::EventLoop::TimerId timer = 0;
   };

@@ -242,6 +242,9 @@ TEST_CASE("what zone-readdown does not call kills it") {
   auto program = filter("reader");
   for (const char* name : {"openat2", "preadv2", "mincore", "recvmsg"})
     CHECK(verdict(program, call(name)) == SECCOMP_RET_ALLOW);
+  CHECK(verdict(program, call("fcntl", 3, F_SETFL)) == SECCOMP_RET_ALLOW);
+  for (uint64_t command : {F_SETLK, F_OFD_SETLK, F_SETLEASE})
+    CHECK(verdict(program, call("fcntl", 3, command)) == SECCOMP_RET_KILL_PROCESS);
   for (const char* name :
        {"socket", "clone", "clone3", "fork", "connect", "mount", "fsopen", "setns", "ptrace",
         "unlinkat", "flock", "inotify_init1", "io_uring_setup"})
