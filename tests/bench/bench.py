@@ -21,6 +21,7 @@ import measure  # noqa: E402
 import networks  # noqa: E402
 import ours as our_side  # noqa: E402
 import peers as peer_side  # noqa: E402
+import read_down  # noqa: E402
 import shares  # noqa: E402
 
 RESTS = (("back to back", 0), ("after 100 ms", 100))
@@ -161,6 +162,12 @@ class Bench:
         if self.ours:
             shares.measure_all(self.args.build, os.path.dirname(self.tree) + "/shares", self.result)
 
+    def r1(self):
+        """Files of a lower zone, read from above."""
+        if self.ours:
+            read_down.measure_all(self.ours, os.path.dirname(self.tree) + "/read_down",
+                                  max(3, self.args.rounds // 20), self.result)
+
     def p8(self):
         """A vm zone beside the same QEMU; P9 with it, when the guest has worked."""
         if not self.ours:
@@ -237,7 +244,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--build", default="build/release")
     parser.add_argument("--out", default="build/bench.json")
-    parser.add_argument("--only", default="P1,P3,P4,P6,P7,P8,P10")
+    parser.add_argument("--only", default="P1,P3,P4,P6,P7,P8,P10,R1")
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--idle", type=int, default=1000)
     parser.add_argument("--where", default="this host")
@@ -253,7 +260,7 @@ def main():
     folder = tempfile.mkdtemp(prefix="zoned-bench.")
     os.chmod(folder, 0o711)
     steps = {"P1": Bench.p1, "P3": Bench.p3, "P4": Bench.p4, "P6": Bench.p6,
-             "P7": Bench.p7, "P8": Bench.p8, "P10": Bench.p10}
+             "P7": Bench.p7, "P8": Bench.p8, "P10": Bench.p10, "R1": Bench.r1}
     bench = None
     try:
         bench = Bench(args, folder)

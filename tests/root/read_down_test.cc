@@ -219,6 +219,20 @@ TEST_CASE("a file that is read from above goes away when its owner removes it") 
   CHECK(cast.in("low", script("/export/f")) == "watching\n400 8000");
 }
 
+TEST_CASE("an exported folder that is removed stays, read or not") {
+  Cast cast;
+  cast.boot({"low", "peer"});
+  const std::string script =
+      "mkdir -p /export/d; (sleep 0.5; rm -r /export/d /export) & prober watch /export 400 2";
+  CHECK(cast.in("peer", script) == "watching\n400 8000");
+  CHECK(cast.in("low", script) == "watching\nnone");
+  cast.box().zone_ok({"halt", "low"});
+  shell_ok(cast.box(), "mkdir $R/lib/zones/low/root/export");
+  cast.boot({"low", "high"});
+  CHECK(cast.in("high", "ls /zone/low") == "export");
+  CHECK(cast.in("low", script) == "watching\nnone");
+}
+
 TEST_CASE("reading from above changes neither access times nor the page cache below") {
   Cast cast;
   cast.boot({"low", "high"});

@@ -10,7 +10,6 @@
 #include "zoned/core/mounts.h"
 
 namespace core {
-namespace {
 
 using base::Result;
 using base::UniqueFd;
@@ -19,8 +18,6 @@ Result<UniqueFd> open_export(int root, const std::string& path) {
   return base::open_in_root(root, path, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0,
                             RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV);
 }
-
-}  // namespace
 
 std::vector<std::string> find_exports(int root, const ZoneSpec& spec,
                                       std::vector<std::string>* left_out) {

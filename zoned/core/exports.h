@@ -21,6 +21,9 @@ inline constexpr const char* kReadDownFolder = "/zone";
 std::vector<std::string> find_exports(int root, const ZoneSpec& spec,
                                       std::vector<std::string>* left_out);
 
+// The folder, by O_PATH. root: a zone's tree, hostile. kNotFound when it has gone.
+base::Result<base::UniqueFd> open_export(int root, const std::string& path);
+
 // A detached mount of the folder, for a process in that user namespace: read-only, nosuid, nodev,
 // noexec, without access times, ids shifted. To be made in the mount namespace in which root was
 // opened. kNotFound when the folder has gone.

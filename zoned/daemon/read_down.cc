@@ -141,7 +141,7 @@ std::set<std::string> ReadDown::wanted(const std::string& reader) const {
   std::set<std::string> names;
   const Zone* zone = registry_->find(reader);
   if (zone == nullptr || !is_running(*zone)) return names;
-  for (const auto& [name, folders] : exporters_) {
+  for (const auto& [name, exporter] : exporters_) {
     const Zone* lower = registry_->find(name);
     if (lower != nullptr && is_running(*lower) && reads(*zone, *lower)) names.insert(name);
   }
@@ -165,6 +165,24 @@ std::vector<std::string> ReadDown::read_by(const std::string& zone) const {
   return names;
 }
 
+Result<UniqueFd> ReadDown::tree_of(const std::string& zone) const {
+  TRY_AS(UniqueFd folder, registry_->zone_dir(zone, false));
+  return base::open_at(folder.get(), "root", O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+}
+
+void ReadDown::note_exports(Zone* zone) {
+  auto plan = registry_->plan_of(zone);
+  if (!plan || (*plan)->exports.empty()) return;
+  Exporter exporter;
+  exporter.paths = (*plan)->exports;
+  auto root = tree_of(zone->name);
+  for (const std::string& path : exporter.paths) {
+    auto folder = root ? core::open_export(root->get(), path) : Result<UniqueFd>(UniqueFd());
+    if (folder && *folder) exporter.held.push_back(*std::move(folder));
+  }
+  exporters_[zone->name] = std::move(exporter);
+}
+
 // --- what happens to zones -----------------------------------------------------------------------
 
 void ReadDown::booted(const std::string& name, std::function<void()> then) {
@@ -174,10 +192,7 @@ void ReadDown::booted(const std::string& name, std::function<void()> then) {
     return then();
   }
   if (zone == nullptr || !is_running(*zone)) return then();
-  if (!zone->ephemeral) {
-    auto plan = registry_->plan_of(zone);
-    if (plan && !(*plan)->exports.empty()) exporters_[name] = (*plan)->exports;
-  }
+  if (!zone->ephemeral) note_exports(zone);
   for (const std::string& reader : readers_of(name))
     loop_->after(std::chrono::milliseconds(0), [this, reader] { update(reader); });
   if (wanted(name).empty()) return then();
@@ -224,14 +239,12 @@ void ReadDown::recover() {
       auto folder = registry_->zone_dir(name, false);
       may = folder && base::exists_at(folder->get(), std::string("root") + core::kDefaultExport);
     }
-    auto plan = may ? registry_->plan_of(zone.get())
-                    : Result<std::shared_ptr<const core::ZonePlan>>(nullptr);
-    if (plan && *plan && !(*plan)->exports.empty()) exporters_[name] = (*plan)->exports;
+    if (may) note_exports(zone.get());
   }
   if (exporters_.empty() && cells.empty()) return;
   std::set<std::string> readers;
   for (const std::string& cell : cells) readers.insert(reader_of(cell));
-  for (const auto& [name, folders] : exporters_)
+  for (const auto& [name, exporter] : exporters_)
     for (std::string& reader : readers_of(name)) readers.insert(std::move(reader));
   for (const std::string& reader : readers) update(reader);
 }
@@ -365,12 +378,11 @@ void ReadDown::sync(const std::string& reader, const Zone& zone) {
 Status ReadDown::add(const std::string& reader, const Zone& lower) {
   const Zone* cell = registry_->find(read_down_of(reader));
   TRY_AS(UniqueFd ids, user_namespace_of(*cell->record));
-  TRY_AS(UniqueFd folder, registry_->zone_dir(lower.name, false));
-  TRY_AS(UniqueFd root, base::open_at(folder.get(), "root", O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+  TRY_AS(UniqueFd root, tree_of(lower.name));
   std::vector<std::string> paths;
   std::vector<UniqueFd> trees;
   std::vector<int> fds;
-  for (const std::string& path : exporters_.at(lower.name)) {
+  for (const std::string& path : exporters_.at(lower.name).paths) {
     auto tree = core::export_tree(root.get(), path, ids.get());
     if (!tree) {  // the zone may have taken it away meanwhile; that is no reason to hide the others
       base::log_warning("zone " + base::quoted(lower.name) + ": export " + base::quoted(path) +

@@ -59,6 +59,12 @@ class ReadDown {
   std::vector<std::string> read_by(const std::string& zone) const;
 
  private:
+  // A folder that a server has stays after its owner has removed it, which he could see
+  // (IN_DELETE_SELF): so it stays whether it is read or not.
+  struct Exporter {
+    std::vector<std::string> paths;
+    std::vector<base::UniqueFd> held;
+  };
   struct Server {
     std::string boot_id;  // of the server's zone
     std::unique_ptr<KeeperClient> client;
@@ -78,6 +84,8 @@ class ReadDown {
   bool is_running(const Zone& zone) const;
   std::set<std::string> wanted(const std::string& reader) const;
   std::vector<std::string> readers_of(const std::string& zone) const;
+  base::Result<base::UniqueFd> tree_of(const std::string& zone) const;
+  void note_exports(Zone* zone);
   void update(const std::string& reader);
   void update_soon(const std::string& reader);
   void stop(const std::string& reader);
@@ -96,8 +104,8 @@ class ReadDown {
   Registry* registry_;
   Keepers* keepers_;
   Hooks hooks_;
-  // Running zones with exports: the folders.
-  std::map<std::string, std::vector<std::string>> exporters_;
+  // Running zones with exports.
+  std::map<std::string, Exporter> exporters_;
   std::map<std::string, Server> servers_;  // by reader
   std::map<uint64_t, Waiter> waiters_;
   uint64_t next_waiter_ = 1;
