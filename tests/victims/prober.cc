@@ -54,7 +54,7 @@ int in_background(const char* word, Act act) {
   if (pid < 0) return fail();
   if (pid > 0) return say(word);
   setsid();
-  int null = open("/dev/null", O_RDWR);
+  int null = open("/dev/null", O_RDWR | O_CLOEXEC);
   for (int fd = 0; fd < 3; ++fd) dup2(null, fd);
   alarm(60);
   act();
@@ -69,7 +69,7 @@ int take_lock(int fd, bool flock_wanted, short type) {
 }
 
 int hold_lock(const char* file, bool flock_wanted) {
-  int fd = open(file, flock_wanted ? O_RDONLY : O_RDWR);
+  int fd = open(file, (flock_wanted ? O_RDONLY : O_RDWR) | O_CLOEXEC);
   if (fd < 0) return fail();
   if (flock_wanted && take_lock(fd, true, F_WRLCK) != 0) return fail();
   // Locks of fcntl(2) are the process's own: the child has to take it.
@@ -80,11 +80,11 @@ int hold_lock(const char* file, bool flock_wanted) {
 }
 
 int lease(const char* file) {
-  int fd = open(file, O_RDWR);
+  int fd = open(file, O_RDWR | O_CLOEXEC);
   if (fd < 0) return fail();
   signal(SIGIO, [](int) { signals = signals + 1; });
   if (fcntl(fd, F_SETLEASE, F_WRLCK) != 0) return fail();
-  int other = open(file, O_RDONLY | O_NONBLOCK);
+  int other = open(file, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
   return say(other < 0 && signals > 0 ? "broken" : "kept");
 }
 
@@ -116,7 +116,7 @@ int watch(const char* file, const char* events, const char* seconds) {
 }
 
 int resident(const char* file) {
-  int fd = open(file, O_RDONLY);
+  int fd = open(file, O_RDONLY | O_CLOEXEC);
   struct stat st = {};
   if (fd < 0 || fstat(fd, &st) != 0) return fail();
   auto size = static_cast<size_t>(st.st_size);
@@ -130,7 +130,7 @@ int resident(const char* file) {
 }
 
 int drop(const char* file) {
-  int fd = open(file, O_RDWR);
+  int fd = open(file, O_RDWR | O_CLOEXEC);
   if (fd < 0 || fsync(fd) != 0 || posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED) != 0) return fail();
   return say("dropped");
 }
@@ -158,7 +158,7 @@ int connect_to(const char* path) {
 }
 
 int map(const char* file) {
-  int fd = open(file, O_RDONLY);
+  int fd = open(file, O_RDONLY | O_CLOEXEC);
   struct stat st = {};
   if (fd < 0 || fstat(fd, &st) != 0) return fail();
   auto size = static_cast<size_t>(st.st_size);
@@ -171,7 +171,7 @@ int map(const char* file) {
 }
 
 int sum(const char* file) {
-  int fd = open(file, O_RDONLY);
+  int fd = open(file, O_RDONLY | O_CLOEXEC);
   if (fd < 0) return fail();
   unsigned char piece[1000];
   uint64_t total = 0;
@@ -190,19 +190,19 @@ int flip(const char* a, const char* b) {
 }
 
 int open_and_say(const char* file, int flags) {
-  if (open(file, flags) < 0) return fail();
+  if (open(file, flags | O_CLOEXEC) < 0) return fail();
   return say("open");
 }
 
 int await_fifo(const char* file) {
   return in_background("waiting", [&] {
-    if (open(file, O_WRONLY) >= 0)
-      close(open((std::string(file) + ".seen").c_str(), O_CREAT, 0600));
+    if (open(file, O_WRONLY | O_CLOEXEC) >= 0)
+      close(open((std::string(file) + ".seen").c_str(), O_CREAT | O_CLOEXEC, 0600));
   });
 }
 
 int lock(const char* file, bool flock_wanted) {
-  int fd = open(file, O_RDONLY);
+  int fd = open(file, O_RDONLY | O_CLOEXEC);
   if (fd < 0 || take_lock(fd, flock_wanted, F_RDLCK) != 0) return fail();
   return say("locked");
 }
@@ -216,7 +216,7 @@ int main(int argc, char** argv) {
   if (act == "flock" || act == "lock") return lock(file, act == "flock");
   if (act == "hold-flock" || act == "hold-lock") return hold_lock(file, act == "hold-flock");
   if (act == "hold-open") {
-    if (open(file, O_RDONLY) < 0) return fail();
+    if (open(file, O_RDONLY | O_CLOEXEC) < 0) return fail();
     return in_background("held", [] { pause(); });
   }
   if (act == "lease") return lease(file);

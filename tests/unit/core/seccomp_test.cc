@@ -231,6 +231,14 @@ TEST_CASE("a zone that exports can neither take leases nor watch for reading") {
       CHECK(verdict(exporting, call("inotify_add_watch", 3, 0, kHigh | IN_MODIFY | event)) ==
             kEperm);
     }
+    for (uint64_t other = 1; other <= uint64_t{1} << 31; other <<= 1)
+      if ((other & IN_CLOSE) == 0) {
+        INFO(other);
+        CHECK(verdict(exporting, call("inotify_add_watch", 3, 0, IN_CLOSE | other)) == kEperm);
+      }
+    for (uint64_t high : {uint64_t{0}, kHigh})
+      CHECK(verdict(exporting, call("inotify_add_watch", 3, 0, high | IN_CLOSE)) ==
+            SECCOMP_RET_ERRNO);
     CHECK(verdict(exporting, call("inotify_add_watch", 3, 0, IN_MODIFY | IN_CLOSE_WRITE)) ==
           SECCOMP_RET_ALLOW);
     CHECK(verdict(exporting, call("fcntl", 3, F_SETLK)) == SECCOMP_RET_ALLOW);
