@@ -155,4 +155,15 @@ bool clash(const Publish& a, const Publish& b) {
          (a.host == b.host || a.host.is_unspecified() || b.host.is_unspecified());
 }
 
+Result<uint16_t> parse_multilevel(std::string_view text) {
+  constexpr std::string_view kUdp = "udp:";
+  if (text.starts_with("tcp:"))
+    return make_error(Code::kInvalid,
+                      base::quoted(text) + ": TCP needs acknowledgements, which would flow down",
+                      "only datagrams that nobody answers can go up: udp:PORT");
+  if (!text.starts_with(kUdp))
+    return make_error(Code::kInvalid, base::quoted(text) + " is not udp:PORT");
+  return parse_port(text.substr(kUdp.size()));
+}
+
 }  // namespace netns

@@ -69,4 +69,8 @@ std::string publish_text(const Publish& publish);
 // Two ports of the same host address (or of every address) and protocol: kExists.
 bool clash(const Publish& a, const Publish& b);
 
+// A port that receives from dominated labels: "udp:514". Whatever needs answers is kInvalid: they would
+// flow down.
+base::Result<uint16_t> parse_multilevel(std::string_view text);
+
 }  // namespace netns

@@ -190,7 +190,7 @@ Status Links::create_bridge(const std::string& name, uint32_t mtu, bool vlan_awa
                   ifinfomsg{});
   request.text(IFLA_IFNAME, name).u32(IFLA_MTU, mtu).nest(IFLA_LINKINFO);
   request.text(IFLA_INFO_KIND, "bridge").nest(IFLA_INFO_DATA);
-  request.u32(IFLA_BR_FORWARD_DELAY, 0);
+  request.u32(IFLA_BR_FORWARD_DELAY, 0).u8(IFLA_BR_MCAST_SNOOPING, 0);
   if (vlan_aware) request.u8(IFLA_BR_VLAN_FILTERING, 1);
   request.end().end();
   TRY(send_one(socket_, std::move(request.or_there())));

@@ -19,9 +19,9 @@ using nlohmann::json;
 constexpr std::string_view kKindNames[] = {"routed", "isolated", "nat", "bridge", "host-device"};
 constexpr std::string_view kModeNames[] = {"move", "macvlan"};
 const std::vector<std::string>& keys() {
-  static const std::vector<std::string> kKeys = {"kind", "subnet", "bridge", "uplink",
-                                                 "vlan", "device", "mode",   "gateway",
-                                                 "peer", "dns",    "mtu",    "bandwidth"};
+  static const std::vector<std::string> kKeys = {
+      "kind",    "subnet", "bridge", "uplink", "vlan",      "device",       "mode",
+      "gateway", "peer",   "dns",    "mtu",    "bandwidth", "outside-label"};
   return kKeys;
 }
 
@@ -100,6 +100,11 @@ class Settings {
     } else if (key == "vlan") {
       TRY_AS(uint64_t vlan, value.empty() ? uint64_t{0} : base::parse_uint(value, 1, 4094));
       network_.vlan = static_cast<uint16_t>(vlan);
+    } else if (key == "outside-label") {
+      network_.outside_label.reset();
+      if (!value.empty()) {
+        TRY_AS(network_.outside_label, labels::Label::decode(value));
+      }
     } else if (key == "bandwidth") {
       TRY_AS(network_.bandwidth, value.empty() ? uint64_t{0} : base::parse_bits(value));
       if (network_.bandwidth == 0 && !value.empty())
@@ -258,6 +263,8 @@ KeyValues settings_of(const Network& network) {
   if (network.mtu != kDefaultMtu) settings.emplace_back("mtu", std::to_string(network.mtu));
   if (network.bandwidth != 0)
     settings.emplace_back("bandwidth", base::format_bits(network.bandwidth));
+  if (network.outside_label)
+    settings.emplace_back("outside-label", network.outside_label->encode());
   return settings;
 }
 
@@ -353,7 +360,7 @@ Result<Network> network_from_json(const json& value) {
     } else if ((key == "vlan" || key == "mtu") && item.is_number_unsigned()) {
       settings.emplace_back(key, std::to_string(item.get<uint64_t>()));
     } else if ((key == "kind" || key == "bridge" || key == "uplink" || key == "device" ||
-                key == "mode" || key == "bandwidth") &&
+                key == "mode" || key == "bandwidth" || key == "outside-label") &&
                item.is_string()) {
       settings.emplace_back(key, item.get<std::string>());
     } else {

@@ -14,12 +14,14 @@
 
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "base/result.h"
+#include "labels/label.h"
 #include "netns/address.h"
 
 namespace netns {
@@ -55,6 +57,9 @@ struct Network {
   uint32_t mtu = kDefaultMtu;      // bytes
   // bits/s that its ports share, each way (share.h); 0: no bound. Not with mode=move.
   uint64_t bandwidth = 0;
+  // Of all that lies beyond its ports: other hosts, the host's users, name servers that are asked in
+  // turn. Only zones of this label exchange packets with it. None: the encodings' default.
+  std::optional<labels::Label> outside_label;
   bool operator==(const Network&) const = default;
 
   // Zone-to-host link without a bridge (routed, nat, isolated).
@@ -65,7 +70,8 @@ struct Network {
 
 using KeyValues = std::vector<std::pair<std::string, std::string>>;
 // Keys: kind, subnet (may come several times, or with commas), bridge, uplink, vlan, device, mode
-// (move, macvlan), gateway, peer, dns (these three as subnet), mtu, bandwidth (bits, "100M"). Applies them over `base` (for
+// (move, macvlan), gateway, peer, dns (these three as subnet), mtu, bandwidth (bits, "100M"), outside-label
+// (labels::Label::encode()). Applies them over `base` (for
 // `set`): a list key replaces the list; an empty value restores the default. The result has passed
 // check().
 base::Result<Network> parse_network(std::string_view name, const KeyValues& settings,

@@ -131,6 +131,36 @@ Status set_rates(const PortRequest& request, PortPlan* plan) {
   return {};
 }
 
+// What lies outside of a network has one label, whatever is behind it.
+base::Error outside_differs(const std::string& what, const Network& network) {
+  return make_error(
+      Code::kDenied,
+      what + ": what is outside of network '" + network.name + "' has another label than the zone",
+      "zone net set " + network.name + " outside-label=LABEL");
+}
+
+Status set_label(const PortRequest& request, const Network& network, PortPlan* plan) {
+  plan->label = request.label;
+  plan->outward = request.outward;
+  if (!request.outward && network.kind == NetworkKind::kHostDevice)
+    return outside_differs("label", network);
+  for (const std::string& text : request.multilevel) {
+    auto port = parse_multilevel(text);
+    if (!port) return std::move(port).error().context("multilevel-port");
+    if (!network.is_point_to_point())
+      return make_error(Code::kUnsupported,
+                        "multilevel-port: network '" + network.name + "' is of kind " +
+                            std::string(kind_name(network.kind)) +
+                            ", where a sender asks for the receiver's hardware address and the "
+                            "answer would flow down",
+                        "use a network of kind routed, nat or isolated");
+    if (std::count(plan->multilevel.begin(), plan->multilevel.end(), *port) != 0)
+      return invalid("multilevel-port: " + text + " is given twice");
+    plan->multilevel.push_back(*port);
+  }
+  return {};
+}
+
 Status set_firewall(const PortRequest& request, const Network& network, PortPlan* plan) {
   if (!network.is_point_to_point() && (request.firewall.active() || !request.publish.empty()))
     return make_error(Code::kUnsupported,
@@ -149,6 +179,7 @@ Status set_firewall(const PortRequest& request, const Network& network, PortPlan
     if (network.kind == NetworkKind::kIsolated)
       return make_error(Code::kInvalid,
                         text + ": network '" + network.name + "' is isolated from the host");
+    if (!request.outward) return outside_differs(text, network);
     if (std::none_of(plan->addresses.begin(), plan->addresses.end(), [&](const Prefix& own) {
           return own.address.family() == publish.host.family();
         }))
@@ -182,7 +213,6 @@ Status check_moved(const PortRequest& request, const Network& network) {
   if (request.receive_bits != 0 || request.send_bits != 0) return refuse("bandwidth", other_mode);
   if (request.share != 1) return refuse("bandwidth-share", other_mode);
   if (request.packets != 0) return refuse("packets", other_mode);
-  if (request.label != 0) return refuse("label", other_mode);
   std::vector<std::string> missing;
   for (std::string_view name : kProtectionNames)
     if (std::count(request.relax.begin(), request.relax.end(), name) == 0)
@@ -206,6 +236,30 @@ Status check_devices(const std::vector<NamedPort>& ports) {
                         "halt that zone first, or set mode=macvlan to share the interface");
     if (port.plan->label != other.plan->label)
       return make_error(Code::kDenied, text + "carries another label for " + other.owner);
+  }
+  return {};
+}
+
+// A bridge learns addresses for all of its ports, whatever their labels.
+Status check_bridges(const std::vector<NamedPort>& ports) {
+  std::map<std::string, const NamedPort*> first;
+  std::map<std::string, const NamedPort*> loose;
+  for (const NamedPort& port : ports) {
+    const std::string& bridge = port.plan->bridge;
+    if (port.plan->network_kind != NetworkKind::kBridge) continue;
+    if (!port.plan->protections.mac_nospoof) loose.try_emplace(bridge, &port);
+    first.try_emplace(bridge, &port);
+  }
+  for (const NamedPort& port : ports) {
+    auto other = loose.find(port.plan->bridge);
+    if (port.plan->network_kind != NetworkKind::kBridge || other == loose.end()) continue;
+    const NamedPort& place = *first.at(port.plan->bridge);
+    if (port.plan->label != place.plan->label)
+      return make_error(Code::kDenied,
+                        other->second->owner +
+                            ": mac-nospoof is relaxed on a bridge that ports of "
+                            "several labels share",
+                        "keep it, or give each label a network of its own");
   }
   return {};
 }
@@ -292,8 +346,8 @@ Result<PortPlan> plan_port(const PortRequest& request, const Network& network,
                            const std::function<bool(const std::string&)>& taken) {
   PortPlan plan;
   plan.network = network.name;
-  plan.label = request.label;
   TRY(set_kind(request, network, &plan));
+  TRY(set_label(request, network, &plan));
   plan.metric = request.metric;
   TRY(set_name_and_mac(request, instance, &plan));
   plan.host_name = instance.port_name(request.zone, plan.name, taken);
@@ -309,6 +363,7 @@ Result<PortPlan> plan_port(const PortRequest& request, const Network& network,
 
 Status check_ports(const std::vector<NamedPort>& ports) {
   TRY(check_devices(ports));
+  TRY(check_bridges(ports));
   std::map<std::tuple<std::string, std::string>, std::string> macs;
   std::map<Address, std::string> addresses;
   std::map<std::tuple<Protocol, uint16_t, Family>, std::vector<std::pair<Publish, std::string>>>

@@ -75,6 +75,8 @@ struct PortPlan {
   uint32_t share = 1;         // 1..65535: of its network's bandwidth, among busy ports (share.h)
   uint64_t packets = 0;       // packets/s from the zone; 0: no limit
   uint32_t label = 0;         // number of the zone's label; only equal numbers exchange packets
+  bool outward = false;       // its label is that of the network's outside (Network::outside_label)
+  std::vector<uint16_t> multilevel;  // UDP ports that dominated labels may send to, unanswered
   Firewall firewall;
   std::vector<Publish> publish;
   // The server that the zone asks for its IPv4 address; none: the address is set when the port is
@@ -101,6 +103,8 @@ struct PortRequest {
   uint32_t share = 1;
   uint64_t packets = 0;
   uint32_t label = 0;
+  bool outward = false;
+  std::vector<std::string> multilevel;  // "udp:514"
   Firewall firewall;
   std::vector<Publish> publish;
   bool dhcp = false;    // the zone asks for its IPv4 address
@@ -114,14 +118,16 @@ inline constexpr uint64_t kMaxPackets = 1'000'000'000;  // per second
 // Pure. Refuses with the setting's name first: a name too long, an MTU above the network's or too
 // small for IPv6, an address outside of the network, a publication without an address of its
 // family, a firewall on a bridge (bridged packets do not pass the host's IP layer), a cap out of
-// range; of an interface that moves into the zone: all that can't be enforced there, unless it is
+// range; what would join different labels: a publication or an interface of the host without
+// `outward`, a multilevel port that needs answers; of an interface that moves into the zone: all that can't be enforced there, unless it is
 // relaxed by name. `taken`: host names of other ports (see Instance::port_name).
 base::Result<PortPlan> plan_port(const PortRequest& request, const Network& network,
                                  const Instance& instance,
                                  const std::function<bool(const std::string&)>& taken = {});
 // Among the ports of one zone: the same name twice.
 // Among all ports: duplicate MAC in one network, duplicate address, clashing publications, an
-// interface that is moved (kBusy) or shared by different labels; names both ("zone 'web' port 'net0'" is the caller's key).
+// interface that is moved (kBusy) or shared by different labels, a bridge of different labels where
+// one may take another's hardware address (kDenied); names both ("zone 'web' port 'net0'" is the caller's key).
 struct NamedPort {
   std::string owner;
   const PortPlan* plan = nullptr;

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/strings.h"
+#include "labels/policy.h"
 #include "netns/ruleset_tables.h"
 
 namespace netns {
@@ -23,23 +24,13 @@ using Elements = std::map<SetName, std::map<std::string, std::string>>;
 
 std::string quoted_name(const std::string& name) { return "\"" + name + "\""; }
 
-// nft reads a raw payload's value as one number.
-std::string number(const uint8_t* bytes, size_t size) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string text = "0x";
-  for (size_t i = 0; i < size; ++i) {
-    text += kDigits[bytes[i] >> 4];
-    text += kDigits[bytes[i] & 15];
-  }
-  return text;
-}
-
 bool is_bridged(const PortPlan& port) { return !port.bridge.empty(); }
 
 class PortElements {
  public:
-  PortElements(const PortPlan& port, Elements* elements)
+  PortElements(const PortPlan& port, const LabelTable& labels, Elements* elements)
       : port_(port),
+        labels_(labels),
         elements_(*elements),
         family_(is_bridged(port) ? "bridge" : "inet"),
         name_(quoted_name(port.host_name)) {}
@@ -53,7 +44,9 @@ class PortElements {
     place();
     if (!port_.device.empty()) member("segment");
     if (!is_bridged(port_)) {
+      answers();
       arp();
+      multilevel();
       kind();
       dhcp();
       firewall();
@@ -72,14 +65,14 @@ class PortElements {
     std::string digit = prefix.address.is_v4() ? "4" : "6";
     if (!prefix.is_host()) return with("net" + digit + "_ok", prefix.text());
     with("ip" + digit + "_ok", prefix.address.text());
-    if (prefix.address.is_v6()) with("nd_ok", number(prefix.address.data(), 16));
+    if (prefix.address.is_v6()) with("nd_ok", payload_number(prefix.address));
   }
 
   void sources() {
     with("mac_ok", port_.mac);
     auto mac = parse_mac(port_.mac);
     if (mac) {
-      with("chaddr_ok", number(mac->data(), mac->size()));
+      with("chaddr_ok", payload_number(*mac));
       source({link_local_of(*mac), 128});
     }
     for (const Prefix& own : port_.addresses) source({own.address, own.address.bits()});
@@ -107,6 +100,24 @@ class PortElements {
     std::string suffix = domain_suffix({port_.network, port_.label});
     member("domain", " : jump d_" + suffix);
     member("m_" + suffix);
+    if (port_.outward) member("outward");
+  }
+
+  // What its domain may learn of the port's addresses.
+  void answers() {
+    std::string suffix = domain_suffix({port_.network, port_.label});
+    member("errors", " : jump e_" + suffix);
+    for (const Prefix& own : port_.addresses)
+      add((own.address.is_v4() ? "a4_" : "a6_") + suffix, payload_number(own.address));
+  }
+
+  void multilevel() {
+    auto own = labels_.find(port_.label);
+    if (own == labels_.end()) return;
+    for (uint16_t port : port_.multilevel)
+      for (const auto& [sender, label] : labels_)
+        if (label != own->second && labels::may_send(label, own->second, true))
+          with("up_" + domain_suffix({port_.network, sender}), std::to_string(port));
   }
 
   void arp() {
@@ -121,13 +132,18 @@ class PortElements {
              prefix.is_host() ? prefix.address.text() : prefix.text());
     if (port_.protections.mac_nospoof) member("mac_nospoof");
     if (port_.protections.ip_nospoof) member("ip_nospoof");
+    std::string suffix = domain_suffix({port_.network, port_.label});
+    member("domain", " : jump d_" + suffix);
+    for (const Prefix& own : port_.addresses)
+      if (own.address.is_v4()) add("a4_" + suffix, own.address.text());
     family_ = "inet";
   }
 
   void kind() {
     if (port_.network_kind == NetworkKind::kIsolated) member("isolated");
     if (port_.network_kind == NetworkKind::kNat) member("nat");
-    if (port_.firewall.active() || !port_.publish.empty()) return;
+    // Fragments are put together, and so have ports, only where connections are tracked.
+    if (port_.firewall.active() || !port_.publish.empty() || !port_.multilevel.empty()) return;
     member("plain");
     for (const Prefix& own : port_.addresses)
       add(own.address.is_v4() ? "plain4" : "plain6", own.address.text());
@@ -142,8 +158,7 @@ class PortElements {
     std::string address = " : " + own->address.text();
     member("dhcp_source", address);
     member("dhcp_server", " : " + port_.dhcp_server.text());
-    add("dhcp_hardware", port_.dhcp_server.text() + " . " + number(mac->data(), mac->size()),
-        address);
+    add("dhcp_hardware", port_.dhcp_server.text() + " . " + payload_number(*mac), address);
   }
 
   void firewall() {
@@ -171,6 +186,7 @@ class PortElements {
   }
 
   const PortPlan& port_;
+  const LabelTable& labels_;
   Elements& elements_;
   std::string family_;
   std::string name_;
@@ -284,9 +300,9 @@ Firewall firewall_of(const std::vector<PortPlan>& ports, const PortPlan& port) {
   return twin == ports.end() ? Firewall() : twin->firewall;
 }
 
-Elements elements_of(const std::vector<PortPlan>& ports) {
+Elements elements_of(const std::vector<PortPlan>& ports, const LabelTable& labels) {
   Elements elements;
-  for (const PortPlan& port : ports) PortElements(port, &elements).collect();
+  for (const PortPlan& port : ports) PortElements(port, labels, &elements).collect();
   return elements;
 }
 
@@ -320,38 +336,39 @@ std::string no_ruleset(const Instance& instance) {
 }
 
 std::string whole_ruleset(const Instance& instance, const std::vector<Network>& networks,
-                          const std::vector<PortPlan>& ports) {
+                          const std::vector<PortPlan>& ports, const LabelTable& labels) {
   std::set<Domain> domains;
   bool bridged = false;
   for (const Network& network : networks) {
     domains.insert({network.name, 0});
+    for (const auto& [number, label] : labels) domains.insert({network.name, number});
     bridged = bridged || !network.is_point_to_point();
   }
   Elements elements;
   std::string chains;
   for (const PortPlan& port : ports) {
     domains.insert({port.network, port.label});
-    PortElements(port, &elements).collect();
+    PortElements(port, labels, &elements).collect();
     chains += firewall_chains(instance, port);
   }
   std::string text = no_ruleset(instance);
-  text += inet_table(instance, networks, domains) + arp_table(instance);
+  text += inet_table(instance, networks, domains) + arp_table(instance, networks, domains);
   if (bridged) text += bridge_table(instance, networks, domains);
   return text + chains + elements_text(instance, "add", elements);
 }
 
-std::string add_port(const Instance& instance, const PortPlan& port) {
-  return change_ports(instance, {}, {port});
+std::string add_port(const Instance& instance, const PortPlan& port, const LabelTable& labels) {
+  return change_ports(instance, {}, {port}, labels);
 }
 
-std::string remove_port(const Instance& instance, const PortPlan& port) {
-  return change_ports(instance, {port}, {});
+std::string remove_port(const Instance& instance, const PortPlan& port, const LabelTable& labels) {
+  return change_ports(instance, {port}, {}, labels);
 }
 
 std::string change_ports(const Instance& instance, const std::vector<PortPlan>& before,
-                         const std::vector<PortPlan>& after) {
-  Elements old_elements = elements_of(before);
-  Elements new_elements = elements_of(after);
+                         const std::vector<PortPlan>& after, const LabelTable& labels) {
+  Elements old_elements = elements_of(before, labels);
+  Elements new_elements = elements_of(after, labels);
   std::string text;
   for (const PortPlan& port : after)
     if (firewall_of(before, port) != port.firewall) text += firewall_chains(instance, port);

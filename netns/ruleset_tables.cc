@@ -44,6 +44,7 @@ constexpr std::string_view kSourceSets = R"(
   set denied { type ifname; counter; }
   set denied_in { type ifname; counter; }
   map domain { type ifname : verdict; }
+  set outward { type ifname; }
 )";
 
 // DHCP: a server's answers come from port 67 (547); a client's request carries its hardware address
@@ -91,6 +92,7 @@ constexpr std::string_view kInetSets = R"(
   set nat { type ifname; }
   set self4 { type ipv4_addr . ipv4_addr; }
   set self6 { type ipv6_addr . ipv6_addr; }
+  map errors { type ifname : verdict; }
   map firewall_in { type ifname : verdict; }
   map firewall_out { type ifname : verdict; }
   map publish4 { type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service; }
@@ -163,6 +165,7 @@ constexpr std::string_view kInetForward = R"(
   chain to_port {
     oifname != @ports counter name unknown drop
     oifname @isolated goto deny_to
+    oifname != @outward goto deny_to
     oifname != @nat return
     ct state established,related return
     ct status dnat return
@@ -171,8 +174,15 @@ constexpr std::string_view kInetForward = R"(
 )";
 
 // Neighbour discovery must pass whatever the kind; errors of the host's IP layer, such as
-// "fragmentation needed", belong to traffic between zones of an isolated network too.
+// "fragmentation needed", belong to traffic between zones of an isolated network too. But an error
+// about an address of a zone tells whether that runs. Of the host's users only root is above labels.
 constexpr std::string_view kInetHost = R"(
+  chain host_errors {
+    oifname vmap @errors
+    oifname != @outward drop
+    jump hidden
+    accept
+  }
   chain input {
     type filter hook input priority 0; policy accept;
     iifname != "$A*" accept
@@ -189,10 +199,12 @@ constexpr std::string_view kInetHost = R"(
     type filter hook output priority 0; policy accept;
     oifname != "$P*" accept
     oifname != @ports counter name unknown drop
-    icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, destination-unreachable, packet-too-big, time-exceeded, parameter-problem } accept
-    icmp type { destination-unreachable, time-exceeded, parameter-problem } accept
+    icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
+    icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } goto host_errors
+    icmp type { destination-unreachable, time-exceeded, parameter-problem } goto host_errors
     oifname @isolated goto deny_to
     ct state established,related accept
+    meta skuid != 0 oifname != @outward goto deny_to
     oifname vmap @firewall_in
   }
 )";
@@ -234,12 +246,14 @@ constexpr std::string_view kArp = R"(
   set net4_ok { type ifname . ipv4_addr; flags interval; }
   set mac_nospoof { type ifname; counter; }
   set ip_nospoof { type ifname; counter; }
+  map domain { type ifname : verdict; }
   chain input {
     type filter hook input priority -450; policy accept;
     iifname != "$P*" accept
     iifname != @ports counter name unknown drop
     iifname . ether saddr != @mac_ok iifname @mac_nospoof drop
     iifname . arp saddr ether != @mac_ok iifname @mac_nospoof drop
+    iifname vmap @domain
     arp saddr ip 0.0.0.0 accept
     iifname . arp saddr ip @ip4_ok accept
     iifname . arp saddr ip @net4_ok accept
@@ -247,6 +261,7 @@ constexpr std::string_view kArp = R"(
   }
 )";
 
+// The bridge's own interface is outside of the network: the host may forward what it gets there.
 // What is on a segment (device.h) with the host's interface is no matter of the host's IP.
 // VLAN tags are refused like every other kind of frame: the VLAN of a port is the bridge's matter.
 constexpr std::string_view kBridge = R"(
@@ -274,87 +289,63 @@ constexpr std::string_view kBridge = R"(
     type filter hook forward priority 0; policy accept;
     oifname "$P*" oifname != @ports counter name unknown drop
     iifname vmap @domain
+    iifname != "$P*" oifname "$P*" oifname != @outward goto deny_to
   }
   chain output {
     type filter hook output priority 0; policy accept;
     oifname "$P*" oifname != @ports counter name unknown drop
+    oifname "$P*" oifname != @outward goto deny_to
   }
   chain input {
     type filter hook input priority 0; policy accept;
     iifname @segment drop
     iifname "$M*" drop
+    iifname "$P*" iifname != @outward goto deny_from
   }
 )";
-
-const Network* find(const std::vector<Network>& networks, const std::string& name) {
-  auto place = std::find_if(networks.begin(), networks.end(),
-                            [&](const Network& network) { return network.name == name; });
-  return place == networks.end() ? nullptr : &*place;
-}
-
-bool are_peers(const Network& a, const Network& b) {
-  return std::count(a.peers.begin(), a.peers.end(), b.name) != 0 &&
-         std::count(b.peers.begin(), b.peers.end(), a.name) != 0;
-}
-
-// Where packets of a port of this domain may go; "return" goes on with the firewalls.
-std::string domain_text(const Instance& instance, const std::vector<Network>& networks,
-                        const std::set<Domain>& domains, const Domain& domain) {
-  const Network* network = find(networks, domain.first);
-  std::string suffix = domain_suffix(domain);
-  std::string text = "  set m_" + suffix + " { type ifname; }\n";
-  text += "  chain d_" + suffix + " {\n    oifname @m_" + suffix + " return\n";
-  for (const std::string& peer : network->peers) {
-    const Network* other = find(networks, peer);
-    Domain theirs = {peer, domain.second};
-    if (other == nullptr || !are_peers(*network, *other) || domains.count(theirs) == 0) continue;
-    text += "    oifname @m_" + domain_suffix(theirs) + " return\n";
-  }
-  if (network->kind != NetworkKind::kIsolated)
-    text += "    oifname != \"" + instance.port_prefix() + "*\" return\n";
-  return text + "    goto deny_from\n  }\n";
-}
-
-std::string domains_text(const Instance& instance, const std::vector<Network>& networks,
-                         const std::set<Domain>& domains, bool point_to_point) {
-  std::string text;
-  for (const Domain& domain : domains) {
-    const Network* network = find(networks, domain.first);
-    if (network != nullptr && network->is_point_to_point() == point_to_point)
-      text += domain_text(instance, networks, domains, domain);
-  }
-  return text;
-}
 
 std::string table(const char* family, const Instance& instance, const std::string& body) {
   return std::string("table ") + family + " " + instance.table() + " {" + filled(body, instance) +
          "}\n";
 }
 
+std::string number(const uint8_t* bytes, size_t size) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string text = "0x";
+  for (size_t i = 0; i < size; ++i) {
+    text += kDigits[bytes[i] >> 4];
+    text += kDigits[bytes[i] & 15];
+  }
+  return text;
+}
+
 }  // namespace
 
-std::string domain_suffix(const Domain& domain) {
-  return domain.first + "_" + std::to_string(domain.second);
+std::string payload_number(const Address& address) {
+  return number(address.data(), address.bits() / 8);
 }
+
+std::string payload_number(const Mac& mac) { return number(mac.data(), mac.size()); }
 
 std::string inet_table(const Instance& instance, const std::vector<Network>& networks,
                        const std::set<Domain>& domains) {
   std::string body(kSourceSets);
   for (std::string_view part : {kInetSets, kSourceChains, kInetDhcp}) body += part;
-  body += domains_text(instance, networks, domains, true);
+  body += inet_domains(instance, networks, domains);
   for (std::string_view part : {kInetSources, kInetForward, kInetHost, kInetNat}) body += part;
   return table("inet", instance, body);
 }
 
-std::string arp_table(const Instance& instance) {
-  return table("arp", instance, std::string(kArp));
+std::string arp_table(const Instance& instance, const std::vector<Network>& networks,
+                      const std::set<Domain>& domains) {
+  return table("arp", instance, arp_domains(networks, domains) + std::string(kArp));
 }
 
 std::string bridge_table(const Instance& instance, const std::vector<Network>& networks,
                          const std::set<Domain>& domains) {
   std::string body(kSourceSets);
   body += kSourceChains;
-  body += domains_text(instance, networks, domains, false);
+  body += bridge_domains(instance, networks, domains);
   body += kBridge;
   return table("bridge", instance, body);
 }

@@ -16,13 +16,26 @@ namespace netns {
 // A pair of network and label: zones of one domain exchange packets.
 using Domain = std::pair<std::string, uint32_t>;
 
-// "web_0": ends the names of the domain's chain ("d_web_0") and set of members ("m_web_0").
+// "web_0": ends the names of the domain's chain ("d_web_0") and set of members ("m_web_0"), and of
+// what tells its zones of each other: "e_", "a4_", "a6_", "up_" (ruleset_domains.cc).
 std::string domain_suffix(const Domain& domain);
 
 std::string inet_table(const Instance& instance, const std::vector<Network>& networks,
                        const std::set<Domain>& domains);
-std::string arp_table(const Instance& instance);
+std::string arp_table(const Instance& instance, const std::vector<Network>& networks,
+                      const std::set<Domain>& domains);
 std::string bridge_table(const Instance& instance, const std::vector<Network>& networks,
                          const std::set<Domain>& domains);
+
+// nft reads a raw payload's value as one number: "0x0a010001".
+std::string payload_number(const Address& address);
+std::string payload_number(const Mac& mac);
+
+// The parts of the three tables that follow from networks and labels (ruleset_domains.cc).
+std::string inet_domains(const Instance& instance, const std::vector<Network>& networks,
+                         const std::set<Domain>& domains);
+std::string arp_domains(const std::vector<Network>& networks, const std::set<Domain>& domains);
+std::string bridge_domains(const Instance& instance, const std::vector<Network>& networks,
+                           const std::set<Domain>& domains);
 
 }  // namespace netns

@@ -18,7 +18,7 @@ $(BUILD)/root/parser: | $(zone_programs) $(BUILD)/victims/evilparse
 $(eval $(call root_test,qmp,vmzone,-lpng))
 $(eval $(call root_test,vm_install,))
 $(BUILD)/root/vm_install: | $(zone_programs)
-$(eval $(call root_test,names,netns))
+$(eval $(call root_test,names,netns labels))
 $(BUILD)/root/names: | $(zone_programs)
 $(eval $(call root_test,audit,api,-lnettle))
 $(BUILD)/root/audit: | $(zone_programs)

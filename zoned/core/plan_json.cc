@@ -147,6 +147,7 @@ void members(V& v, netns::PortPlan& x) {
   v("allowed", x.allowed), v("host_addresses", x.host_addresses);
   v("protections", x.protections), v("receive_bits", x.receive_bits);
   v("send_bits", x.send_bits), v("share", x.share), v("packets", x.packets), v("label", x.label);
+  v("outward", x.outward), v("multilevel", x.multilevel);
   v("firewall", x.firewall), v("publish", x.publish);
   v("dhcp_server", x.dhcp_server), v("serves_dhcp", x.serves_dhcp);
 }

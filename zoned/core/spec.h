@@ -35,19 +35,20 @@ struct AdminSpec {
 
 // [[net]]: a port of the zone on one of the host's networks.
 struct NetSpec {
-  std::string network;                // network: an object of `zone net`
-  std::string name;                   // name of the interface in the zone; empty: "net" + its index
-  std::string addresses;              // address: with commas, as netns::Prefix; empty: leased
-  std::string mac;                    // mac; empty: derived from the zone's name, always the same
-  std::optional<uint32_t> mtu;        // mtu; none: the network's
-  std::vector<std::string> allowed;   // allowed-address: further sources, as netns::Prefix
-  std::vector<std::string> relax;     // relax: names of protections taken away
-  std::vector<std::string> publish;   // publish: "8080:80", as netns::Publish
-  std::optional<uint64_t> bandwidth;  // bandwidth, bits/s each way
-  uint32_t bandwidth_share = 1;       // bandwidth-share, 1..65535, of the network's bandwidth
-  std::optional<uint64_t> packets;    // packets, packets/s from the zone
-  bool dhcp = false;                  // dhcp: the zone asks for its IPv4 address (guests always do)
-  std::optional<std::string> model;   // model: the adapter that a guest sees; none: the profile's
+  std::string network;               // network: an object of `zone net`
+  std::string name;                  // name of the interface in the zone; empty: "net" + its index
+  std::string addresses;             // address: with commas, as netns::Prefix; empty: leased
+  std::string mac;                   // mac; empty: derived from the zone's name, always the same
+  std::optional<uint32_t> mtu;       // mtu; none: the network's
+  std::vector<std::string> allowed;  // allowed-address: further sources, as netns::Prefix
+  std::vector<std::string> relax;    // relax: names of protections taken away
+  std::vector<std::string> publish;  // publish: "8080:80", as netns::Publish
+  std::vector<std::string> multilevel;  // multilevel-port: "udp:514", from dominated labels
+  std::optional<uint64_t> bandwidth;    // bandwidth, bits/s each way
+  uint32_t bandwidth_share = 1;         // bandwidth-share, 1..65535, of the network's bandwidth
+  std::optional<uint64_t> packets;      // packets, packets/s from the zone
+  bool dhcp = false;                 // dhcp: the zone asks for its IPv4 address (guests always do)
+  std::optional<std::string> model;  // model: the adapter that a guest sees; none: the profile's
   bool operator==(const NetSpec&) const = default;
 };
 

@@ -120,6 +120,11 @@ base::Status check_prefix(std::string_view text) {
   return {};
 }
 
+base::Status check_multilevel(std::string_view text) {
+  TRY(netns::parse_multilevel(text));
+  return {};
+}
+
 base::Status check_publish(std::string_view text) {
   TRY(netns::parse_publish(text));
   return {};

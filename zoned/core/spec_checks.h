@@ -34,6 +34,7 @@ base::Status check_addresses(std::string_view text);
 // A prefix; a publication (netns/firewall.h).
 base::Status check_prefix(std::string_view text);
 base::Status check_publish(std::string_view text);
+base::Status check_multilevel(std::string_view text);
 // "80,8000-8010", or empty.
 base::Status check_ports(std::string_view text);
 // A machine type of QEMU: "pc", "q35", or one with its version, such as "pc-q35-7.2"; or empty.

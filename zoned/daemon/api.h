@@ -109,6 +109,8 @@ class Api {
   void net_list(Request request);
   void net_info(Request request);
   void net_delete(Request request);
+  void delete_network(const std::string& name, const api::Answer& answer,
+                      const base::Status& so_far);
   void net_ports(Request request);
   // Users (api_users.cc).
   void user_set(Request request);

@@ -90,34 +90,43 @@ void Api::net_info(Request request) {
   const netns::Network* network = parts_.networks->find(name);
   if (network == nullptr) return request.call.answer.fail(no_such_network(name));
   json settings = json::array();
-  for (const auto& [key, value] : netns::settings_of(*network))
+  for (const auto& [key, value] : parts_.networks->settings_of(*network))
     settings.push_back(key + "=" + value);
   request.call.answer.reply(
       {{"network", network_members(*network, request.caller)}, {"settings", std::move(settings)}});
 }
 
-// Its server goes first: a zone of ours that nobody else could delete without a gap.
+// Its servers go first: zones of ours that nobody else could delete without a gap.
 void Api::net_delete(Request request) {
   std::string name = request.call.parameters["name"].get<std::string>();
-  api::Answer answer = request.call.answer;
-  auto end = [this, answer, name](base::Status removed) {
-    if (removed) removed = parts_.networks->remove(name);
-    if (!removed) return answer.fail(removed.error());
+  auto servers = name_services_of(*parts_.registry, *parts_.networks, name);
+  if (base::Status unused = parts_.networks->check_unused(name, servers); !unused)
+    return request.call.answer.fail(unused.error());
+  delete_network(name, request.call.answer, {});
+}
+
+void Api::delete_network(const std::string& name, const api::Answer& answer,
+                         const base::Status& so_far) {
+  if (!so_far) return answer.fail(so_far.error());
+  auto servers = name_services_of(*parts_.registry, *parts_.networks, name);
+  if (servers.empty()) {
+    if (base::Status removed = parts_.networks->remove(name); !removed)
+      return answer.fail(removed.error());
     parts_.events->emit("", "network", name + " deleted");
-    answer.reply(json::object());
+    return answer.reply(json::object());
+  }
+  std::string server = servers.front();
+  Callback next = [this, name, answer](const base::Status& removed) {
+    delete_network(name, answer, removed);
   };
-  std::string server = name_service_of(name);
-  Zone* zone = parts_.registry->find(server);
-  if (zone == nullptr || !is_name_service(*zone)) return end({});
-  if (base::Status unused = parts_.networks->check_unused(name, server); !unused)
-    return end(std::move(unused));
-  auto delete_zone = [this, server, end](base::Status halted) {
+  Callback remove = [this, server, next](const base::Status& halted) {
     Zone* target = parts_.registry->find(server);
-    if (!halted || target == nullptr) return end(std::move(halted));
-    installer_->remove(target, end);
+    if (!halted || target == nullptr) return next(halted);
+    installer_->remove(target, next);
   };
-  if (!zone->record && zone->restart_timer == 0) return delete_zone({});
-  runtime_->halt(zone, delete_zone);
+  Zone* zone = parts_.registry->find(server);
+  if (!zone->record && zone->restart_timer == 0) return remove({});
+  runtime_->halt(zone, remove);
 }
 
 void Api::net_ports(Request request) {

@@ -88,7 +88,7 @@ Status Daemon::build(const std::string& root, Task task) {
   TRY_AS(cgroups_,
          resource::open_cgroups(roots, subtree_name(root_), resource::block_device_of(paths_.lib)));
   shares_ = std::make_unique<Shares>(registry_.get(), cgroups_.get());
-  TRY_AS(networks_, Networks::open(root_, registry_.get(), loop_.get(), &events_, parsers_.get()));
+  TRY_AS(networks_, Networks::open(root_, registry_.get(), loop_.get(), &events_, parsers_.get(), encodings_));
   TRY(read_settings());
   parsers_->close_reader();
   TRY(open_keepers(programs));
@@ -101,9 +101,10 @@ Status Daemon::build(const std::string& root, Task task) {
   names_ =
       std::make_unique<NameService>(loop_.get(), registry_.get(), networks_.get(), keepers_.get(),
                                     [this](Zone* zone) { boot_name_service(zone); });
-  networks_->set_name_hooks(
-      {[this](const netns::Network& network, bool keep) { return names_->server(network, keep); },
-       [this] { names_->refresh(); }});
+  networks_->set_name_hooks({[this](const netns::Network& network, uint32_t label, bool keep) {
+                               return names_->server(network, label, keep);
+                             },
+                             [this] { names_->refresh(); }});
   open_read_down();
   installer_ = std::make_unique<Installer>(parts_, programs);
   DaemonHooks hooks{[this](Callback done) { stop_all(std::move(done)); },

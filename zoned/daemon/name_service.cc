@@ -36,16 +36,20 @@ constexpr const char* kFolder = "/etc/dnsmasq";
 constexpr const char* kPort = "net0";
 constexpr size_t kMaxFile = 4 << 20;
 
-std::string folder_of(const std::string& network) { return "networks/" + network + ".dns"; }
+std::string suffix_of(uint32_t label) { return label <= 1 ? "" : "-" + std::to_string(label); }
+
+std::string folder_of(const std::string& network, uint32_t label) {
+  return "networks/" + network + ".dns" + suffix_of(label);
+}
 
 ZoneConfig zone_config(const std::string& zone, const std::string& network,
-                       const std::string& run) {
+                       const std::string& label, const std::string& folder) {
   constexpr uint64_t kProcesses = 8;
   constexpr uint64_t kMemory = 64 << 20;
-  std::string folder = run + "/" + folder_of(network);
   ZoneConfig config;
   core::ZoneSpec& spec = config.spec;
   spec.name = zone;
+  spec.label = label;
   spec.command = {kProgram, "--keep-in-foreground", "--conf-file=/etc/dnsmasq/dnsmasq.conf"};
   spec.restart = core::Restart::kAlways;
   spec.read_only_root = true;
@@ -93,7 +97,19 @@ Result<bool> replace_if_changed(int folder, const std::string& name, const std::
 
 bool is_name_service(const Zone& zone) { return zone.file.source == kSource; }
 
-std::string name_service_of(const std::string& network) { return network + "-dns"; }
+std::string name_service_of(const std::string& network, uint32_t label) {
+  return network + "-dns" + suffix_of(label);
+}
+
+std::vector<std::string> name_services_of(Registry& registry, const Networks& networks,
+                                          const std::string& network) {
+  std::vector<std::string> names;
+  for (const auto& [number, label] : networks.labels()) {
+    const Zone* zone = registry.find(name_service_of(network, number));
+    if (zone != nullptr && is_name_service(*zone)) names.push_back(zone->name);
+  }
+  return names;
+}
 
 Result<UniqueFd> name_service_tree(const std::string& lib) {
   core::CellRecipe recipe;
@@ -115,7 +131,7 @@ void confine_name_service(const core::HostFacts& host, core::ZonePlan* plan) {
 
 // The host answers ARP for all of the subnet on links with DHCP, so that any of its addresses does as
 // a router: the server's is one that no client has.
-std::string dnsmasq_config(const Network& network, const Address& server) {
+std::string dnsmasq_config(const Network& network, const Address& server, bool outward) {
   std::string text =
       "user=root\ngroup=\npid-file=\nlog-facility=-\n"
       "interface=net0\nexcept-interface=lo\nbind-interfaces\n"
@@ -123,9 +139,8 @@ std::string dnsmasq_config(const Network& network, const Address& server) {
       "domain-needed\nbogus-priv\ncache-size=1000\n"
       "leasefile-ro\nno-ping\nquiet-dhcp\ndhcp-authoritative\n"
       "dhcp-hostsfile=/etc/dnsmasq/clients\n";
-  text += network.kind == netns::NetworkKind::kIsolated && network.dns.empty()
-              ? "no-resolv\n"
-              : "resolv-file=/etc/dnsmasq/resolv.conf\n";
+  bool alone = !outward || (network.kind == netns::NetworkKind::kIsolated && network.dns.empty());
+  text += alone ? "no-resolv\n" : "resolv-file=/etc/dnsmasq/resolv.conf\n";
   if (const netns::Prefix* subnet = served_subnet(network); subnet != nullptr)
     text += "dhcp-range=" + subnet->address.text() + ",static," + mask_of(*subnet) + ",1h\n";
   text += "dhcp-option=option:router," + server.text() + "\n";
@@ -142,18 +157,18 @@ NameService::NameService(base::EventLoop* loop, Registry* registry, Networks* ne
       keepers_(keepers),
       boot_(std::move(boot)) {}
 
-Result<Address> NameService::server(const Network& network, bool keep) {
-  std::string zone = name_service_of(network.name);
+Result<Address> NameService::server(const Network& network, uint32_t label, bool keep) {
+  std::string zone = name_service_of(network.name, label);
   Address leased = networks_->lease_of(network.name, zone, kPort);
   if (!keep) return leased.valid() ? leased : *Address::parse(netns::kGateway4);
-  if (Status prepared = prepare(network); !prepared)
+  if (Status prepared = prepare(network, label); !prepared)
     return std::move(prepared).error().context("dhcp: zone " + base::quoted(zone));
   boot_soon(zone);
   return networks_->lease_of(network.name, zone, kPort);
 }
 
-Status NameService::prepare(const Network& network) {
-  std::string name = name_service_of(network.name);
+Status NameService::prepare(const Network& network, uint32_t label) {
+  std::string name = name_service_of(network.name, label);
   Zone* zone = registry_->find(name);
   if (zone != nullptr && !is_name_service(*zone))
     return make_error(Code::kExists, "it exists already and is somebody else's",
@@ -161,25 +176,31 @@ Status NameService::prepare(const Network& network) {
   TRY(name_service_tree(registry_->paths().lib));
   if (zone == nullptr) {
     TRY_AS(zone, registry_->create_zone(
-                     name, zone_config(name, network.name, registry_->paths().run), false));
+                     name,
+                     zone_config(name, network.name, networks_->label_name(label),
+                                 registry_->paths().run + "/" + folder_of(network.name, label)),
+                     false));
     ZoneFile file = zone->file;
     file.state = State::kInstalled;
     file.source = kSource;
     TRY(registry_->set_file(zone, file));
   }
   TRY(networks_->plan(*zone, zone->spec, true));
-  TRY(write_files(network));
+  TRY(write_files(network, label));
   return {};
 }
 
-Result<bool> NameService::write_files(const Network& network) {
-  TRY_AS(UniqueFd folder, base::make_dirs(registry_->run_dir(), folder_of(network.name), 0755));
-  Address own = networks_->lease_of(network.name, name_service_of(network.name), kPort);
+Result<bool> NameService::write_files(const Network& network, uint32_t label) {
+  std::string name = name_service_of(network.name, label);
+  TRY_AS(UniqueFd folder,
+         base::make_dirs(registry_->run_dir(), folder_of(network.name, label), 0755));
+  Address own = networks_->lease_of(network.name, name, kPort);
+  bool outward = networks_->is_outward(network, networks_->labels().at(label));
   std::string clients;
   std::string hosts;
   for (const auto& [zone, ports] : networks_->live())
     for (const netns::PortPlan& port : ports) {
-      if (port.network != network.name) continue;
+      if (port.network != network.name || port.label != label) continue;
       for (const netns::Prefix& address : port.addresses) {
         hosts += address.address.text() + " " + zone + "\n";
         if (port.dhcp_server.valid() && address.address.is_v4())
@@ -188,8 +209,8 @@ Result<bool> NameService::write_files(const Network& network) {
     }
   int at = folder.get();
   TRY(replace_if_changed(at, "passwd", "root:x:0:0:root:/:/\n"));
-  TRY(replace_if_changed(at, "dnsmasq.conf", dnsmasq_config(network, own)));
-  TRY(replace_if_changed(at, "resolv.conf", networks_->resolver_of(network.name)));
+  TRY(replace_if_changed(at, "dnsmasq.conf", dnsmasq_config(network, own, outward)));
+  TRY(replace_if_changed(at, "resolv.conf", networks_->resolver_of({network.name}, label)));
   TRY_AS(bool names, replace_if_changed(at, "hosts", hosts));
   TRY_AS(bool others, replace_if_changed(at, "clients", clients));
   return names || others;
@@ -208,14 +229,15 @@ void NameService::boot_soon(const std::string& zone) {
 }
 
 void NameService::refresh() {
-  for (const Network& network : networks_->all()) {
-    const Zone* zone = registry_->find(name_service_of(network.name));
-    if (zone == nullptr || !is_name_service(*zone)) continue;
-    auto changed = write_files(network);
-    if (!changed)
-      base::log_warning("zone " + base::quoted(zone->name) + ": " + changed.error().message);
-    if (changed && *changed) reload(*zone);
-  }
+  for (const Network& network : networks_->all())
+    for (const auto& [label, value] : networks_->labels()) {
+      const Zone* zone = registry_->find(name_service_of(network.name, label));
+      if (zone == nullptr || !is_name_service(*zone)) continue;
+      auto changed = write_files(network, label);
+      if (!changed)
+        base::log_warning("zone " + base::quoted(zone->name) + ": " + changed.error().message);
+      if (changed && *changed) reload(*zone);
+    }
 }
 
 void NameService::reload(const Zone& zone) {

@@ -1,16 +1,21 @@
-// DHCP and DNS of a network, by dnsmasq(8) in a zone of its own named NETWORK-dns: a cell that holds
-// nothing but the program. As every zone it is adopted when zoned was killed, and restarted when it
+// DHCP and DNS of a network's zones of one label, by dnsmasq(8) in a zone of its own with that label,
+// named NETWORK-dns (label number 1, the default's) or NETWORK-dns-NUMBER: a cell that holds nothing
+// but the program. As every zone it is adopted when zoned was killed, and restarted when it
 // ends. It is made when the first zone on the network asks for its address by DHCP.
 //
-//   RUN/networks/NETWORK.dns/   mounted in the zone at /etc/dnsmasq: dnsmasq.conf, hosts (names of
+//   RUN/networks/NETWORK.dns/   (NETWORK.dns-NUMBER/) mounted in the zone at /etc/dnsmasq: dnsmasq.conf, hosts (names of
 //                               zones), clients (hardware address, address and name of each zone that
 //                               asks), resolv.conf (the servers that are asked in turn)
 //
+// It names zones of its label alone, and asks other servers only where its label is that of what is
+// outside of the network: a question could carry anything there.
 // Only the clients listed are answered, each with the address that it leased (netns/lease.h).
 #pragma once
 
+#include <cstdint>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "base/event_loop.h"
 #include "base/result.h"
@@ -27,13 +32,17 @@ class Keepers;
 
 // True for a zone that this file made.
 bool is_name_service(const Zone& zone);
-std::string name_service_of(const std::string& network);
+std::string name_service_of(const std::string& network, uint32_t label);
+// Names of the network's servers that there are, of all labels.
+std::vector<std::string> name_services_of(Registry& registry, const Networks& networks,
+                                          const std::string& network);
 // The tree of its cell. lib: the folder LIB. kNotFound with a hint when dnsmasq is not installed.
 base::Result<base::UniqueFd> name_service_tree(const std::string& lib);
 // What it needs and no more, once planned as an app zone.
 void confine_name_service(const core::HostFacts& host, core::ZonePlan* plan);
-// dnsmasq.conf for the server at that address. Pure.
-std::string dnsmasq_config(const netns::Network& network, const netns::Address& server);
+// dnsmasq.conf for the server at that address. outward: its label is that of what is outside. Pure.
+std::string dnsmasq_config(const netns::Network& network, const netns::Address& server,
+                           bool outward);
 
 class NameService {
  public:
@@ -42,15 +51,15 @@ class NameService {
   NameService(base::EventLoop* loop, Registry* registry, Networks* networks, Keepers* keepers,
               Boot boot);
 
-  // The address of the network's server. keep: the zone is made where there is none, and booted
-  // soon; else an address that will do for a trial.
-  base::Result<netns::Address> server(const netns::Network& network, bool keep);
+  // The address of the network's server for zones with the label of that number. keep: the zone is made
+  // where there is none, and booted soon; else an address that will do for a trial.
+  base::Result<netns::Address> server(const netns::Network& network, uint32_t label, bool keep);
   // Zones have come or gone: writes what changed and tells the servers.
   void refresh();
 
  private:
-  base::Status prepare(const netns::Network& network);
-  base::Result<bool> write_files(const netns::Network& network);
+  base::Status prepare(const netns::Network& network, uint32_t label);
+  base::Result<bool> write_files(const netns::Network& network, uint32_t label);
   void boot_soon(const std::string& zone);
   void reload(const Zone& zone);
 

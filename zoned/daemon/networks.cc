@@ -33,6 +33,8 @@ constexpr size_t kMaxFile = 65536;
 
 std::string subject(const std::string& name) { return "network " + base::quoted(name); }
 
+constexpr const char* kOutsideLabel = "outside-label";
+
 bool names(const core::ZoneSpec& spec, const std::string& network) {
   return std::any_of(spec.net.begin(), spec.net.end(),
                      [&](const core::NetSpec& net) { return net.network == network; });
@@ -45,9 +47,14 @@ base::Error no_such_network(const std::string& name) {
                     "'zone net list' shows the networks, 'zone net create' makes one");
 }
 
-Networks::Networks(netns::Instance instance, Registry* registry, base::EventLoop* loop,
-                   Events* events)
-    : instance_(std::move(instance)), registry_(registry), loop_(loop), events_(events) {}
+Networks::Networks(netns::Instance instance, LabelNumbers numbers, Registry* registry,
+                   base::EventLoop* loop, Events* events, const labels::Encodings* encodings)
+    : instance_(std::move(instance)),
+      numbers_(std::move(numbers)),
+      registry_(registry),
+      loop_(loop),
+      events_(events),
+      encodings_(encodings) {}
 
 Networks::~Networks() {
   if (names_timer_ != 0) loop_->cancel(names_timer_);
@@ -56,9 +63,13 @@ Networks::~Networks() {
 
 Result<std::unique_ptr<Networks>> Networks::open(const std::string& root, Registry* registry,
                                                  base::EventLoop* loop, Events* events,
-                                                 ConfigReader* reader) {
-  std::unique_ptr<Networks> networks(
-      new Networks(netns::Instance(root.empty() ? "/" : root), registry, loop, events));
+                                                 ConfigReader* reader,
+                                                 const labels::Encodings* encodings) {
+  TRY_AS(base::UniqueFd lib, base::make_dirs(AT_FDCWD, registry->paths().lib, 0700));
+  TRY_AS(LabelNumbers numbers, LabelNumbers::open(std::move(lib), encodings->default_label()));
+  std::unique_ptr<Networks> networks(new Networks(netns::Instance(root.empty() ? "/" : root),
+                                                  std::move(numbers), registry, loop, events,
+                                                  encodings));
   TRY_AS(networks->folder_, base::make_dirs(AT_FDCWD, registry->paths().etc + "/networks", 0700));
   TRY_AS(networks->hosts_, base::make_dirs(registry->run_dir(), "networks", 0700));
   TRY(networks->load(reader));
@@ -111,7 +122,8 @@ Status Networks::create(const std::string& name, const netns::KeyValues& setting
   TRY(base::check_name("network", name));
   if (objects_.contains(name)) return make_error(Code::kExists, subject(name) + " exists already");
   auto make = [&]() -> Status {
-    TRY_AS(Network network, netns::parse_network(name, settings));
+    TRY_AS(netns::KeyValues wanted, stored(settings));
+    TRY_AS(Network network, netns::parse_network(name, wanted));
     TRY(netns::check_among(network, all()));
     TRY(need_kernel());
     TRY(make_bridges(network));
@@ -136,15 +148,17 @@ Status Networks::set(const std::string& name, const netns::KeyValues& settings) 
   auto it = objects_.find(name);
   if (it == objects_.end()) return no_such_network(name);
   auto change = [&]() -> Status {
-    TRY_AS(Network network, netns::parse_network(name, settings, it->second.network));
+    TRY_AS(netns::KeyValues wanted, stored(settings));
+    TRY_AS(Network network, netns::parse_network(name, wanted, it->second.network));
     TRY(netns::check_among(network, all()));
     const Network& now = it->second.network;
-    if (network.kind != now.kind || network.device != now.device || network.mode != now.mode)
+    if (network.kind != now.kind || network.device != now.device || network.mode != now.mode ||
+        network.outside_label != now.outside_label)
       for (const auto& [zone, ports] : live_)
         for (const PortPlan& port : ports)
           if (port.network == name)
             return make_error(Code::kBusy, "zone " + base::quoted(zone) + " is connected to it",
-                              "shut its zones down to change kind, device or mode");
+                              "shut its zones down to change kind, device, mode or outside-label");
     netns::LeaseTable leases(network);
     for (const auto& [address, holder] : it->second.leases.all())
       if (Status kept = leases.take(address, holder); !kept)
@@ -168,15 +182,38 @@ Status Networks::set(const std::string& name, const netns::KeyValues& settings) 
   return {};
 }
 
-Status Networks::check_unused(const std::string& name, const std::string& but_zone) const {
+// Names of labels come and go with the encodings: what is stored is their binary form.
+Result<netns::KeyValues> Networks::stored(const netns::KeyValues& settings) const {
+  netns::KeyValues result = settings;
+  for (auto& [key, value] : result) {
+    if (key != kOutsideLabel || value.empty()) continue;
+    auto label = encodings_->parse_label(value);
+    if (!label) return std::move(label).error().context(key);
+    value = label->encode();
+  }
+  return result;
+}
+
+netns::KeyValues Networks::settings_of(const Network& network) const {
+  netns::KeyValues settings = netns::settings_of(network);
+  for (auto& [key, value] : settings)
+    if (key == kOutsideLabel) value = encodings_->name_of(*network.outside_label);
+  return settings;
+}
+
+Status Networks::check_unused(const std::string& name,
+                              const std::vector<std::string>& but_zones) const {
+  auto counts = [&but_zones](const std::string& zone) {
+    return std::find(but_zones.begin(), but_zones.end(), zone) == but_zones.end();
+  };
   for (const auto& [zone_name, zone] : registry_->zones())
-    if (zone_name != but_zone && names(zone->spec, name))
+    if (counts(zone_name) && names(zone->spec, name))
       return make_error(Code::kBusy,
                         subject(name) + ": zone " + base::quoted(zone_name) + " names it",
                         "take it out of the zone's [[net]] tables, or delete the zone");
   for (const auto& [zone, ports] : live_)
     for (const PortPlan& port : ports)
-      if (zone != but_zone && port.network == name)
+      if (counts(zone) && port.network == name)
         return make_error(
             Code::kBusy, subject(name) + ": zone " + base::quoted(zone) + " runs with a port on it",
             "shut the zone down");
@@ -230,7 +267,9 @@ Status Networks::make_bridges(const Network& network) {
 Status Networks::apply_whole() {
   std::vector<PortPlan> ports;
   for (const auto& [zone, list] : live_) ports.insert(ports.end(), list.begin(), list.end());
-  return kernel_->nft.apply(netns::whole_ruleset(instance_, all(), ports));
+  TRY(kernel_->nft.apply(netns::whole_ruleset(instance_, all(), ports, numbers_.all())));
+  labels_in_rules_ = numbers_.all().size();
+  return {};
 }
 
 void Networks::on_watch() {
@@ -280,6 +319,12 @@ Status Networks::recover() {
     } else if (auto ports = plan(*zone, zone->spec, true); ports) {
       live_[name] = *std::move(ports);
     }
+    for (PortPlan& port : live_[name]) {
+      TRY_AS(port.label, numbers_.number_of(zone->label));
+      const Network* network = find(port.network);
+      port.outward = network != nullptr && is_outward(*network, zone->label);
+    }
+    if (live_[name].empty()) live_.erase(name);
     base::log_ignored("zone " + base::quoted(name), hold_devices(*zone));
   }
   take_devices_back();

@@ -4,9 +4,9 @@
 //   ETC/networks/NAME.json   netns::network_to_json; written durably
 //   LIB/zones/NAME/leases    a zone's addresses, for its life: a line "PORT NETWORK ADDRESS..." a port
 //   RUN/zones/NAME.leases    likewise, of an ephemeral zone
-//   RUN/networks/A+B.hosts   hosts(5) of the zones that are on the networks A and B: mounted there, and
-//                            written in place when a zone comes or goes
-//   RUN/networks/A+B.resolv  likewise, their resolv.conf(5): the networks' name servers
+//   RUN/networks/1:A+B.hosts    hosts(5) of the zones with label number 1 that are on the networks A and
+//                               B: mounted there, and written in place when a zone comes or goes
+//   RUN/networks/1:A+B.resolv   likewise, their resolv.conf(5): the networks' name servers
 //
 // Rules for a zone's ports are in the packet filter before its links exist; the launcher makes the
 // links. If somebody takes our tables away, all ports go down until the tables are back.
@@ -28,26 +28,31 @@
 #include "netns/ruleset_watch.h"
 #include "zoned/core/host_facts.h"
 #include "zoned/daemon/events.h"
+#include "zoned/daemon/label_numbers.h"
 #include "zoned/daemon/registry.h"
 
 namespace zoned {
 
 class Networks {
  public:
-  // root: the canonical root folder of the instance.
+  // root: the canonical root folder of the instance. encodings: names of labels, for as long as this
+  // lives.
   static base::Result<std::unique_ptr<Networks>> open(const std::string& root, Registry* registry,
                                                       base::EventLoop* loop, Events* events,
-                                                      ConfigReader* reader);
+                                                      ConfigReader* reader,
+                                                      const labels::Encodings* encodings);
   ~Networks();
 
-  // Objects. Settings are netns::parse_network's.
+  // Objects. Settings are netns::parse_network's, with the names of labels.
   base::Status create(const std::string& name, const netns::KeyValues& settings);
   // What holds for running zones at once; kBusy where their addresses would no longer fit.
   base::Status set(const std::string& name, const netns::KeyValues& settings);
   // kBusy while a zone's configuration names it.
   base::Status remove(const std::string& name);
-  // What remove() would refuse, were it not for that zone.
-  base::Status check_unused(const std::string& name, const std::string& but_zone) const;
+  // What remove() would refuse, were it not for these zones.
+  base::Status check_unused(const std::string& name,
+                            const std::vector<std::string>& but_zones) const;
+  netns::KeyValues settings_of(const netns::Network& network) const;
   const netns::Network* find(const std::string& name) const;
   std::vector<netns::Network> all() const;
   size_t leases(const std::string& name) const;
@@ -59,12 +64,22 @@ class Networks {
   // The lease of a port in a network; none: no address. Of IPv4.
   netns::Address lease_of(const std::string& network, const std::string& zone,
                           const std::string& port) const;
-  // resolv.conf(5) of zones on these networks, "A+B".
-  std::string resolver_of(const std::string& networks) const;
+  // The labels that ports have, by number.
+  const netns::LabelTable& labels() const { return numbers_.all(); }
+  // As the encodings call the label of that number.
+  std::string label_name(uint32_t label) const {
+    return encodings_->name_of(numbers_.all().at(label));
+  }
+  // Zones with that label exchange packets with what is outside of the network.
+  bool is_outward(const netns::Network& network, const labels::Label& label) const;
+  // resolv.conf(5) of zones on these networks with a label of that number; other labels than the
+  // outside's have no server there.
+  std::string resolver_of(const std::vector<std::string>& networks, uint32_t label) const;
   // Who serves DHCP and DNS (name_service.h): set once, before any zone is planned.
   struct NameHooks {
-    // The address of a network's server; keep as in plan().
-    std::function<base::Result<netns::Address>(const netns::Network&, bool keep)> server;
+    // The address of a network's server for zones of that label (0: a new one); keep as in plan().
+    std::function<base::Result<netns::Address>(const netns::Network&, uint32_t label, bool keep)>
+        server;
     std::function<void()> changed;  // zones have come or gone
   };
   void set_name_hooks(NameHooks hooks) { name_hooks_ = std::move(hooks); }
@@ -131,7 +146,8 @@ class Networks {
     netns::Links links;
     netns::RulesetWatch watch;
   };
-  Networks(netns::Instance instance, Registry* registry, base::EventLoop* loop, Events* events);
+  Networks(netns::Instance instance, LabelNumbers numbers, Registry* registry,
+           base::EventLoop* loop, Events* events, const labels::Encodings* encodings);
 
   base::Status load(ConfigReader* reader);
   base::Result<std::pair<base::UniqueFd, std::string>> lease_file(const Zone& zone) const;
@@ -139,6 +155,10 @@ class Networks {
   base::Status write_leases(const Zone& zone, const std::vector<netns::PortPlan>& ports);
   base::Status need_kernel();
   base::Status apply_whole();
+  // What planning decides by the zone's label.
+  base::Status set_label(const Zone& zone, const netns::Network& network, bool keep,
+                         netns::PortRequest* request);
+  base::Result<netns::KeyValues> stored(const netns::KeyValues& settings) const;
   base::Status share(const std::vector<netns::PortPlan>& ports);  // anew, on their networks
   base::Status share_whole(const netns::Network& network);
   bool shares(const netns::PortPlan& port) const;
@@ -156,7 +176,7 @@ class Networks {
                            const netns::Network& network, bool keep, netns::PortRequest* request);
   base::Status check_others(const std::string& zone,
                             const std::vector<netns::PortPlan>& ports) const;
-  // The networks of the ports, sorted: "A+B".
+  // The label of the ports and their networks, sorted: "1:A+B".
   static std::string hosts_key(const std::vector<netns::PortPlan>& ports);
   std::string hosts_text(const std::string& key) const;
   base::Status write_name_file(const std::string& name, const std::string& text);
@@ -166,9 +186,12 @@ class Networks {
   void restore_rules(const std::string& why);
 
   netns::Instance instance_;
+  LabelNumbers numbers_;
+  size_t labels_in_rules_ = 0;
   Registry* registry_;
   base::EventLoop* loop_;
   Events* events_;
+  const labels::Encodings* encodings_;
   base::UniqueFd folder_;  // ETC/networks
   base::UniqueFd hosts_;   // RUN/networks
   base::EventLoop::TimerId names_timer_ = 0;

@@ -41,6 +41,7 @@ std::optional<PortPlan> on_link(const PortPlan& link, PortPlan wanted) {
   same.packets = wanted.packets;
   same.firewall = wanted.firewall;
   same.publish = wanted.publish;
+  same.multilevel = wanted.multilevel;
   return same == wanted ? std::optional(std::move(wanted)) : std::nullopt;
 }
 
@@ -127,7 +128,9 @@ Status Networks::move_to(const std::string& zone, const std::vector<PortPlan>& b
     live_[zone] = after;
   }
   write_names_soon();
-  if (!kernel_->nft.apply(netns::change_ports(instance_, before, after))) TRY(apply_whole());
+  bool known = labels_in_rules_ == numbers_.all().size();
+  if (!known || !kernel_->nft.apply(netns::change_ports(instance_, before, after, numbers_.all())))
+    TRY(apply_whole());
   for (const PortPlan& port : before) {
     if (find_port(after, &PortPlan::host_name, port.host_name) != nullptr) continue;
     TRY(netns::remove_port_links(kernel_->links, port));

@@ -148,6 +148,8 @@ Result<netns::PortRequest> Networks::request_of(const Zone& zone, const core::Zo
   }
   auto object = objects_.find(net.network);
   if (object == objects_.end()) return no_such_network(net.network);
+  TRY(set_label(zone, object->second.network, keep, &request));
+  request.multilevel = net.multilevel;
   request.serves_dhcp = is_name_service(zone);
   netns::LeaseTable scratch =
       keep ? netns::LeaseTable(object->second.network) : object->second.leases;
@@ -183,6 +185,20 @@ Result<netns::PortRequest> Networks::request_of(const Zone& zone, const core::Zo
   return request;
 }
 
+bool Networks::is_outward(const Network& network, const labels::Label& label) const {
+  return label == network.outside_label.value_or(encodings_->default_label());
+}
+
+// A trial gives no number away: none is none that others have.
+Status Networks::set_label(const Zone& zone, const Network& network, bool keep,
+                           netns::PortRequest* request) {
+  request->outward = is_outward(network, zone.label);
+  request->label = numbers_.find(zone.label);
+  if (!keep) return {};
+  TRY_AS(request->label, numbers_.number_of(zone.label));
+  return {};
+}
+
 // A guest is configured from outside: where it has an address and a link of its own, it asks.
 Status Networks::ask_by_dhcp(const core::ZoneSpec& spec, const core::NetSpec& net,
                              const Network& network, bool keep, netns::PortRequest* request) {
@@ -191,7 +207,7 @@ Status Networks::ask_by_dhcp(const core::ZoneSpec& spec, const core::NetSpec& ne
   bool guest = spec.brand == core::Brand::kVm && network.is_point_to_point() && has_v4;
   request->dhcp = net.dhcp || guest;
   if (!request->dhcp || !network.is_point_to_point() || !name_hooks_.server) return {};
-  TRY_AS(request->dhcp_server, name_hooks_.server(network, keep));
+  TRY_AS(request->dhcp_server, name_hooks_.server(network, request->label, keep));
   return {};
 }
 
@@ -246,11 +262,12 @@ Status Networks::connect(const std::string& zone, const std::vector<PortPlan>& p
   if (ports.empty()) return {};
   TRY(need_kernel());
   std::string text;
-  for (const PortPlan& port : ports) text += netns::add_port(instance_, port);
+  for (const PortPlan& port : ports) text += netns::add_port(instance_, port, numbers_.all());
   live_[zone] = ports;
-  Status applied = kernel_->nft.apply(text);
+  bool known = labels_in_rules_ == numbers_.all().size();
+  Status applied = known ? kernel_->nft.apply(text) : apply_whole();
   // Elements that an earlier life left behind: the whole set says what there is.
-  if (!applied) applied = apply_whole();
+  if (!applied && known) applied = apply_whole();
   if (!applied) live_.erase(zone);
   write_names_soon();
   return applied;
@@ -263,7 +280,8 @@ Status Networks::disconnect(const std::string& zone) {
   // The namespace takes its links along, but not at once, and not what belongs to them here.
   for (const PortPlan& port : it->second) TRY(netns::remove_port_links(kernel_->links, port));
   std::string text;
-  for (const PortPlan& port : it->second) text += netns::remove_port(instance_, port);
+  for (const PortPlan& port : it->second)
+    text += netns::remove_port(instance_, port, numbers_.all());
   const std::vector<PortPlan> gone = std::move(it->second);
   live_.erase(it);
   write_names_soon();
@@ -318,32 +336,53 @@ void Networks::forget(const Zone& zone) {
 
 // --- names ---------------------------------------------------------------------------------------
 
+namespace {
+
+struct NamesKey {
+  uint32_t label = 0;
+  std::vector<std::string> networks;
+};
+
+NamesKey parse_key(const std::string& key) {
+  auto parts = base::split(key, ':');
+  auto label = base::parse_uint(parts[0], 1, UINT32_MAX);
+  if (!label || parts.size() != 2) return {};  // an older zoned's: nobody is named
+  return {static_cast<uint32_t>(*label), base::split(parts[1], '+')};
+}
+
+}  // namespace
+
 std::string Networks::hosts_key(const std::vector<PortPlan>& ports) {
   std::vector<std::string> names;
   for (const PortPlan& port : ports) names.push_back(port.network);
   std::sort(names.begin(), names.end());
   names.erase(std::unique(names.begin(), names.end()), names.end());
-  return base::join(names, "+");
+  return std::to_string(ports.front().label) + ":" + base::join(names, "+");
 }
 
 std::string Networks::hosts_text(const std::string& key) const {
-  std::vector<std::string> names = base::split(key, '+');
+  NamesKey of = parse_key(key);
   std::string text = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n";
   for (const auto& [zone, ports] : live_)
     for (const PortPlan& port : ports) {
-      if (std::find(names.begin(), names.end(), port.network) == names.end()) continue;
+      if (port.label != of.label ||
+          std::find(of.networks.begin(), of.networks.end(), port.network) == of.networks.end())
+        continue;
       for (const netns::Prefix& address : port.addresses)
         text += address.address.text() + " " + zone + "\n";
     }
   return text;
 }
 
-// A network that reaches nothing outside has no server unless one is named.
-std::string Networks::resolver_of(const std::string& key) const {
+// A network that reaches nothing outside has no server unless one is named. A question is a packet: it
+// may carry anything to whoever answers.
+std::string Networks::resolver_of(const std::vector<std::string>& networks, uint32_t label) const {
   std::vector<Address> servers;
-  for (const std::string& name : base::split(key, '+')) {
+  auto of = numbers_.all().find(label);
+  for (const std::string& name : networks) {
     const Network* network = find(name);
-    if (network == nullptr) continue;
+    if (network == nullptr || of == numbers_.all().end() || !is_outward(*network, of->second))
+      continue;
     bool closed = network->kind == netns::NetworkKind::kIsolated;
     std::vector<Address> more = network->dns;
     if (more.empty() && !closed) more = host_name_servers();
@@ -367,7 +406,8 @@ Status Networks::write_name_file(const std::string& name, const std::string& tex
 
 Status Networks::write_names(const std::string& key) {
   TRY(write_name_file(key + std::string(kHosts), hosts_text(key)));
-  return write_name_file(key + std::string(kResolver), resolver_of(key));
+  NamesKey of = parse_key(key);
+  return write_name_file(key + std::string(kResolver), resolver_of(of.networks, of.label));
 }
 
 // Once for a burst of boots. A file outlives the last port on its networks: a zone that had one when it

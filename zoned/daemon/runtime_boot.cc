@@ -450,9 +450,10 @@ Result<core::Planned> Runtime::try_plan(const core::ZoneSpec& spec, const Zone* 
   TRY(check_pool(spec));
   TRY_AS(auto host_trees, open_host_trees(spec));
   constexpr uint32_t kAnyRange = 524288;
-  Zone unknown;
-  unknown.name = spec.name;
-  TRY_AS(unknown.label, parts_.registry->label_for(spec, zone));
+  Zone trial;
+  trial.name = spec.name;
+  if (zone != nullptr) trial.file = zone->file;
+  TRY_AS(trial.label, parts_.registry->label_for(spec, zone));
   core::PlanInputs inputs{spec,
                           *parts_.host,
                           tree,
@@ -465,9 +466,9 @@ Result<core::Planned> Runtime::try_plan(const core::ZoneSpec& spec, const Zone* 
                           false,
                           private_trees(host_trees),
                           {},
-                          unknown.label,
-                          parts_.encodings->name_of(unknown.label)};
-  TRY_AS(inputs.ports, parts_.networks->plan(zone != nullptr ? *zone : unknown, spec, false));
+                          trial.label,
+                          parts_.encodings->name_of(trial.label)};
+  TRY_AS(inputs.ports, parts_.networks->plan(trial, spec, false));
   return core::plan_zone(inputs);
 }
 

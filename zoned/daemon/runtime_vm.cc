@@ -73,9 +73,10 @@ Result<core::Planned> Runtime::try_plan_vm(const core::ZoneSpec& spec, const Zon
   constexpr uint32_t kAnyRange = 524288;
   bool installed = zone != nullptr && zone->file.state == State::kInstalled;
   if (!installed) {  // no hardware yet: only what does not depend on it
-    Zone unknown;
-    unknown.name = spec.name;
-    TRY_AS(unknown.label, parts_.registry->label_for(spec, zone));
+    Zone trial;
+    trial.name = spec.name;
+    if (zone != nullptr) trial.file = zone->file;
+    TRY_AS(trial.label, parts_.registry->label_for(spec, zone));
     core::PlanInputs inputs{spec,
                             *parts_.host,
                             {},
@@ -88,9 +89,9 @@ Result<core::Planned> Runtime::try_plan_vm(const core::ZoneSpec& spec, const Zon
                             false,
                             {},
                             {},
-                            unknown.label,
-                            parts_.encodings->name_of(unknown.label)};
-    TRY_AS(inputs.ports, parts_.networks->plan(zone != nullptr ? *zone : unknown, spec, false));
+                            trial.label,
+                            parts_.encodings->name_of(trial.label)};
+    TRY_AS(inputs.ports, parts_.networks->plan(trial, spec, false));
     return core::plan_common(inputs);
   }
   TRY_AS(vmzone::PlannedVm planned,

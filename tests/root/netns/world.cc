@@ -146,7 +146,11 @@ void World::network(const std::string& name, const netns::KeyValues& settings) {
   leases_.emplace(name, netns::LeaseTable(*parsed));
   if (parsed->kind == netns::NetworkKind::kBridge && parsed->bridge.empty())
     require(host_->create_bridge(instance_.bridge_name(name), parsed->mtu, parsed->vlan != 0));
-  require(nft_->apply(netns::whole_ruleset(instance_, networks_, plans())));
+  rules_anew();
+}
+
+void World::rules_anew() {
+  require(nft_->apply(netns::whole_ruleset(instance_, networks_, plans(), labels_)));
 }
 
 netns::LeaseTable& World::leases(const std::string& network) { return leases_.at(network); }
@@ -158,6 +162,7 @@ netns::PortPlan World::plan(const std::string& zone, const std::string& network,
   REQUIRE(place != networks_.end());
   netns::PortRequest request;
   request.zone = zone;
+  request.outward = true;
   for (auto family : {netns::Family::kIpv4, netns::Family::kIpv6}) {
     auto lease = leases(network).take_next(family, zone);
     if (lease.ok()) request.addresses.push_back(*lease);
@@ -173,7 +178,7 @@ Zone& World::zone(const std::string& name, const std::string& network,
   auto zone = std::make_unique<Zone>();
   zone->name = name;
   zone->port = plan(name, network, tweak);
-  require(nft_->apply(netns::add_port(instance_, zone->port)));
+  require(nft_->apply(netns::add_port(instance_, zone->port, labels_)));
   if (zone->port.kind == netns::PortKind::kTap) {
     auto tap = netns::make_tap(*host_, zone->port);
     if (!tap) FAIL(tap.error().message);
@@ -197,13 +202,19 @@ Zone& World::zone(const std::string& name, const std::string& network,
 void World::change(Zone& zone, const std::function<void(netns::PortPlan&)>& tweak) {
   netns::PortPlan after = zone.port;
   tweak(after);
-  require(nft_->apply(netns::change_ports(instance_, {zone.port}, {after})));
+  require(nft_->apply(netns::change_ports(instance_, {zone.port}, {after}, labels_)));
   zone.port = after;
+}
+
+void World::forget(Zone& zone) {
+  require(nft_->apply(netns::remove_port(instance_, zone.port, labels_)));
+  gone_.insert(&zone);
 }
 
 std::vector<netns::PortPlan> World::plans() const {
   std::vector<netns::PortPlan> result;
-  for (const auto& zone : zones_) result.push_back(zone->port);
+  for (const auto& zone : zones_)
+    if (gone_.count(zone.get()) == 0) result.push_back(zone->port);
   return result;
 }
 
@@ -260,6 +271,17 @@ void set_address(int netns, const std::string& interface, const std::string& pre
   if (v6) add.emplace_back("nodad");
   ip_command(netns, add);
   ip_command(netns, {"link", "set", interface, "up"});
+}
+
+void set_default_route(int netns, const std::string& via4, const std::string& via6) {
+  ip_command(netns, {"route", "add", "default", "via", via4});
+  ip_command(netns, {"-6", "route", "add", "default", "via", via6});
+}
+
+void add_leased_address(Zone& zone) {
+  ip_command(zone.netns.get(), {"addr", "add", zone.address4().text() + "/32", "dev", "net0"});
+  ip_command(zone.netns.get(), {"route", "add", "default", "via", std::string(netns::kGateway4),
+                                "dev", "net0", "onlink"});
 }
 
 Wire::Wire(int netns, const std::string& interface) {
@@ -319,6 +341,8 @@ std::string Wire::await(const std::string& text, std::chrono::milliseconds timeo
     if (frames_.back().find(text) != std::string::npos) return frames_.back();
   }
 }
+
+void Wire::settle(std::chrono::milliseconds time) { await("nobody sends this", time); }
 
 bool Wire::seen(const std::string& text) const {
   return std::any_of(frames_.begin(), frames_.end(), [&](const std::string& frame) {

@@ -5,7 +5,9 @@
 
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -38,6 +40,8 @@ class World {
   netns::Links& host() { return *host_; }
   netns::Nft& nft() { return *nft_; }
 
+  // What numbers of labels stand for; before the first network.
+  void labels(netns::LabelTable table) { labels_ = std::move(table); }
   // Networks before the first zone; makes the bridge of a network of kind bridge.
   void network(const std::string& name, const netns::KeyValues& settings);
   // A zone with one port, with one address of each family that the network has.
@@ -46,6 +50,8 @@ class World {
   // A plan only, for the error paths.
   netns::PortPlan plan(const std::string& zone, const std::string& network,
                        const std::function<void(netns::PortRequest&)>& tweak = {});
+  // The zone's rules go, and it is not known any more.
+  void forget(Zone& zone);
   // Applies a changed plan live.
   void change(Zone& zone, const std::function<void(netns::PortPlan&)>& tweak);
   // A namespace behind a plain link to the host: 192.0.2.1 and fd99::1 here, .2 and ::2 there.
@@ -53,6 +59,8 @@ class World {
   // An interface of the host, "nic0", up, and a namespace with the other end, "eth0": 10.1.255.1 and
   // fd00:1::ffff, both also the segment of networks of kind host-device.
   base::UniqueFd nic();
+  // All rules anew, as after a restart.
+  void rules_anew();
   // An empty namespace.
   base::UniqueFd fresh();
   uint64_t count(const Zone& zone, const std::string& counter);
@@ -68,8 +76,10 @@ class World {
   std::unique_ptr<netns::Links> host_;
   std::unique_ptr<netns::Nft> nft_;
   std::vector<netns::Network> networks_;
+  netns::LabelTable labels_;
   std::map<std::string, netns::LeaseTable> leases_;
   std::vector<std::unique_ptr<Zone>> zones_;
+  std::set<const Zone*> gone_;
 };
 
 // Fails the test with the error's text.
@@ -85,6 +95,8 @@ class Wire {
   std::string await(const std::string& text,
                     std::chrono::milliseconds timeout = std::chrono::seconds(2));
   bool seen(const std::string& text) const;
+  // Takes in what comes within the time, for seen().
+  void settle(std::chrono::milliseconds time = std::chrono::milliseconds(100));
 
  private:
   std::string receive();  // one frame; empty when it is no incoming one
@@ -103,5 +115,8 @@ base::UniqueFd connect_tcp(int netns, const netns::Address& to, uint16_t port,
 std::string accept_from(int listener, base::UniqueFd* connection = nullptr);
 // An echo request answered?
 bool ping(int netns, const netns::Address& to);
+void set_default_route(int netns, const std::string& via4, const std::string& via6);
+// What a DHCP client would do.
+void add_leased_address(Zone& zone);
 // Puts an address onto an interface of a namespace, with a route to its prefix, and sets it up.
 void set_address(int netns, const std::string& interface, const std::string& prefix);

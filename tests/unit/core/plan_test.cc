@@ -107,6 +107,8 @@ TEST_CASE("the plan of a zone with a port is the golden one") {
     REQUIRE(address.ok());
     request.addresses.push_back(*address);
   }
+  request.outward = true;
+  request.multilevel = {"udp:514"};
   request.relax = {"restricted"};
   request.send_bits = 1000000;
   auto publish = netns::parse_publish("8080:80");

@@ -4,10 +4,10 @@
 
 namespace {
 
-std::string config(const netns::KeyValues& settings) {
+std::string config(const netns::KeyValues& settings, bool outward = true) {
   auto network = netns::parse_network("lan", settings);
   REQUIRE(network);
-  return zoned::dnsmasq_config(*network, *netns::Address::parse("10.1.2.5"));
+  return zoned::dnsmasq_config(*network, *netns::Address::parse("10.1.2.5"), outward);
 }
 
 bool has(const std::string& text, const std::string& line) {
@@ -29,4 +29,14 @@ TEST_CASE("The server of an isolated network asks nobody, unless it is told whom
   CHECK_FALSE(has(config({{"kind", "isolated"}, {"subnet", "10.1.2.0/24"}, {"dns", "10.1.2.9"}}),
                   "no-resolv"));
   CHECK_FALSE(has(config({{"kind", "nat"}, {"subnet", "10.1.2.0/24"}}), "no-resolv"));
+}
+
+TEST_CASE("The server of another label than the outside's asks nobody, whoever is named") {
+  CHECK(has(config({{"subnet", "10.1.2.0/24"}, {"dns", "192.0.2.1"}}, false), "no-resolv"));
+  CHECK_FALSE(has(config({{"subnet", "10.1.2.0/24"}, {"dns", "192.0.2.1"}}), "no-resolv"));
+}
+
+TEST_CASE("Each label of a network has a server of its own") {
+  CHECK(zoned::name_service_of("lan", 1) == "lan-dns");
+  CHECK(zoned::name_service_of("lan", 7) == "lan-dns-7");
 }

@@ -26,6 +26,7 @@ Network network(const char* kind = "routed") {
 
 PortRequest request() {
   PortRequest result;
+  result.outward = true;
   result.zone = "web";
   result.addresses = {*Address::parse("10.1.0.2"), *Address::parse("fd00:1::2")};
   return result;
@@ -153,6 +154,7 @@ Network device(const char* mode) {
 
 PortRequest all_relaxed() {
   PortRequest result;
+  result.outward = true;
   result.zone = "web";
   result.relax.assign(std::begin(netns::kProtectionNames), std::end(netns::kProtectionNames));
   return result;
@@ -164,6 +166,7 @@ TEST_CASE("a macvlan port is bridged to the interface by links of its own, and s
   for (auto [asked, made] : {std::pair(netns::PortKind::kVeth, netns::PortKind::kMacvlan),
                              {netns::PortKind::kTap, netns::PortKind::kTap}}) {
     PortRequest plain;
+    plain.outward = true;
     plain.zone = "web";
     plain.kind = asked;
     PortPlan plan = planned(plain, device("macvlan"));
@@ -203,7 +206,6 @@ TEST_CASE("an interface moves only into a zone whose configuration gives up all 
   CHECK(refused([](PortRequest& r) { r.send_bits = 8000; }).message.starts_with("bandwidth: "));
   CHECK(refused([](PortRequest& r) { r.share = 2; }).message.starts_with("bandwidth-share: "));
   CHECK(refused([](PortRequest& r) { r.packets = 10; }).message.starts_with("packets: "));
-  CHECK(refused([](PortRequest& r) { r.label = 1; }).message.starts_with("label: "));
   CHECK(refused([](PortRequest& r) { r.kind = netns::PortKind::kTap; }).code ==
         base::Code::kUnsupported);
   CHECK(refused([](PortRequest& r) {
@@ -306,4 +308,60 @@ TEST_CASE("a port asks by DHCP on a link of its own, for one address of the firs
   REQUIRE_FALSE(other.ok());
   CHECK(other.error().message ==
         "dhcp: address 10.2.0.2 is not in the network's first IPv4 subnet");
+}
+
+TEST_CASE("what would join different labels is refused in planning") {
+  PortRequest outsider = all_relaxed();
+  outsider.outward = false;
+  for (const char* mode : {"move", "macvlan"}) {
+    auto plan = netns::plan_port(outsider, device(mode), instance());
+    REQUIRE_FALSE(plan.ok());
+    CHECK(plan.error().message ==
+          "label: what is outside of network 'nic' has another label than the zone");
+    CHECK(plan.error().hint == "zone net set nic outside-label=LABEL");
+  }
+  auto low = [](PortRequest& r) { r.outward = false; };
+  CHECK(refused([&](PortRequest& r) {
+          low(r);
+          r.publish = {*netns::parse_publish("8080:80")};
+        }) == "publish 8080:80: what is outside of network 'net' has another label than the zone");
+  for (const char* text : {"tcp:514", "udp:0", "udp:65536", "udp", "514", "icmp:8", "udp:5x", ""}) {
+    INFO(text);
+    std::string why = refused([&](PortRequest& r) { r.multilevel = {text}; });
+    CHECK(why.starts_with("multilevel-port: "));
+    CHECK((why.find("acknowledgements, which would flow down") != std::string::npos) ==
+          (std::string(text) == "tcp:514"));
+  }
+  CHECK(refused([](PortRequest& r) {
+          r.multilevel = {"udp:514", "udp:514"};
+        }) == "multilevel-port: udp:514 is given twice");
+  CHECK(refused([](PortRequest& r) { r.multilevel = {"udp:514"}; }, "bridge")
+            .starts_with("multilevel-port: network 'net' is of kind bridge"));
+  PortRequest good = request();
+  good.outward = false;
+  good.multilevel = {"udp:514", "udp:9"};
+  PortPlan plan = planned(good, network("routed"));
+  CHECK(plan.multilevel == std::vector<uint16_t>{514, 9});
+  CHECK_FALSE(plan.outward);
+}
+
+TEST_CASE("a bridge of several labels has no port that may take another's hardware address") {
+  PortRequest first = request();
+  PortRequest second = request();
+  second.zone = "other";
+  second.addresses = {*netns::Address::parse("10.1.0.77")};
+  auto check = [&] {
+    PortPlan a = planned(first, network("bridge"));
+    PortPlan b = planned(second, network("bridge"));
+    return netns::check_ports({{"zone 'a' port 'net0'", &a}, {"zone 'b' port 'net0'", &b}});
+  };
+  second.label = 2;
+  CHECK(check().ok());
+  first.relax = {"mac-nospoof"};
+  REQUIRE_FALSE(check().ok());
+  CHECK(check().error().message.starts_with("zone 'a' port 'net0': mac-nospoof is relaxed"));
+  std::swap(first.relax, second.relax);
+  CHECK_FALSE(check().ok());
+  second.label = 0;
+  CHECK(check().ok());
 }

@@ -30,6 +30,7 @@ PortPlan port(const Network& network, const std::string& zone, const char* addre
               const std::function<void(PortRequest&)>& tweak = {}) {
   PortRequest request;
   request.zone = zone;
+  request.outward = true;
   request.addresses = {*netns::Address::parse(address)};
   if (tweak) tweak(request);
   auto plan = netns::plan_port(request, network, instance());
@@ -66,16 +67,20 @@ TEST_CASE("the transaction of one port is this text") {
   });
   std::string text = replaced(netns::add_port(instance(), plan), plan.host_name, "PORT");
   CHECK(replaced(text, instance().table(), "TABLE") ==
-        R"(add element arp TABLE ip4_ok { "PORT" . 10.1.0.2 }
+        R"(add element arp TABLE a4_web_0 { 10.1.0.2 }
+add element arp TABLE domain { "PORT" : jump d_web_0 }
+add element arp TABLE ip4_ok { "PORT" . 10.1.0.2 }
 add element arp TABLE ip_nospoof { "PORT" }
 add element arp TABLE mac_nospoof { "PORT" }
 add element arp TABLE mac_ok { "PORT" . 02:00:00:00:00:01 }
 add element arp TABLE ports { "PORT" }
+add element inet TABLE a4_web_0 { 0x0a010002 }
 add element inet TABLE chaddr_ok { "PORT" . 0x020000000001 }
 add element inet TABLE denied { "PORT" }
 add element inet TABLE denied_in { "PORT" }
 add element inet TABLE domain { "PORT" : jump d_web_0 }
 add element inet TABLE entry { "PORT" : goto from_limited_port }
+add element inet TABLE errors { "PORT" : jump e_web_0 }
 add element inet TABLE ip4_ok { "PORT" . 10.1.0.2 }
 add element inet TABLE ip6_ok { "PORT" . fe80::ff:fe00:1 }
 add element inet TABLE ip_nospoof { "PORT" }
@@ -83,6 +88,7 @@ add element inet TABLE m_web_0 { "PORT" }
 add element inet TABLE mac_nospoof { "PORT" }
 add element inet TABLE mac_ok { "PORT" . 02:00:00:00:00:01 }
 add element inet TABLE nd_ok { "PORT" . 0xfe80000000000000000000fffe000001 }
+add element inet TABLE outward { "PORT" }
 add element inet TABLE plain { "PORT" }
 add element inet TABLE plain4 { 10.1.0.2 }
 add element inet TABLE ports { "PORT" }
@@ -160,11 +166,38 @@ TEST_CASE("peers must name each other, and labels keep domains apart") {
 TEST_CASE("an isolated network has no way out, and the bridge's table comes with a bridge only") {
   Network isolated = network("priv", {{"kind", "isolated"}, {"subnet", "10.1.0.0/16"}});
   std::string text = netns::whole_ruleset(instance(), {isolated}, {});
-  CHECK(has(text, "chain d_priv_0 {\n    oifname @m_priv_0 return\n    goto deny_from\n"));
+  CHECK(has(text,
+            "chain d_priv_0 {\n    oifname @m_priv_0 return\n"
+            "    oifname . udp dport @up_priv_0 return\n    goto deny_from\n"));
   CHECK_FALSE(has(text, "table bridge " + instance().table() + " {"));
   Network lan = network("lan", {{"kind", "bridge"}});
   CHECK(has(netns::whole_ruleset(instance(), {lan}, {}),
             "table bridge " + instance().table() + " {"));
+}
+
+TEST_CASE("a multilevel port is open to the labels that it strictly dominates, and to no others") {
+  Network one = network("one", {{"subnet", "10.1.0.0/16"}});
+  auto label = [](uint8_t level, std::initializer_list<size_t> bits) {
+    labels::Compartments compartments;
+    for (size_t bit : bits) compartments.set(bit);
+    return labels::Label(level, compartments);
+  };
+  netns::LabelTable labels = {{1, label(1, {})},  {2, label(3, {1})},
+                              {3, label(3, {2})}, {4, label(5, {1})},
+                              {5, label(2, {})},  {6, labels::Label::admin_high()}};
+  PortPlan log = port(one, "log", "10.1.0.2", [](PortRequest& r) {
+    r.label = 2;
+    r.multilevel = {"udp:514"};
+  });
+  std::string text = netns::add_port(instance(), log, labels);
+  for (const auto& [number, sender] : labels) {
+    INFO(sender.encode());
+    CHECK(has(text, "up_one_" + std::to_string(number) + " { \"" + log.host_name + "\" . 514 }") ==
+          (number == 1 || number == 5));
+  }
+  CHECK_FALSE(has(netns::add_port(instance(), log), "up_one_"));
+  // Fragments have no ports: connections must be tracked, so that they are put together.
+  CHECK_FALSE(has(text, " plain "));
 }
 
 TEST_CASE("elements of many ports go in by one command for each set") {

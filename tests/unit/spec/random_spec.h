@@ -103,6 +103,7 @@ class RandomSpec {
   static std::vector<std::string> checked_words(std::string_view name) {
     if (name == "net.N.publish") return {"8080:80", "127.0.0.1:5353:53/udp"};
     if (name == "export") return {"/srv/a \"b\"", "/export"};
+    if (name == "net.N.multilevel-port") return {"udp:514", "udp:65535"};
     return {"10.0.0.0/8", "fd00::/64"};
   }
 
