@@ -1,20 +1,18 @@
 // Names and addresses of zones: resolv.conf, DHCP, DNS.
-#include <arpa/inet.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
 
 #include "base/files.h"
 #include "base/strings.h"
-#include "base/unique_fd.h"
 #include "netns/address.h"
+#include "tests/root/networks/udp_socket.h"
 #include "tests/root/networks/world.h"
 
 namespace {
 
+using networks::UdpSocket;
 using networks::World;
 
 std::string cat(World& world, const std::string& zone, const std::string& path) {
@@ -34,48 +32,6 @@ esac
 
 constexpr uint16_t kServerPort = 67;
 constexpr uint16_t kClientPort = 68;
-
-// A UDP socket in a zone's network stack, bound to a port.
-class UdpSocket {
- public:
-  UdpSocket(pid_t zone, uint16_t port) {
-    base::UniqueFd home(open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC));
-    base::UniqueFd there(
-        open(("/proc/" + std::to_string(zone) + "/ns/net").c_str(), O_RDONLY | O_CLOEXEC));
-    REQUIRE((home && there));
-    REQUIRE(setns(there.get(), CLONE_NEWNET) == 0);
-    socket_ = base::UniqueFd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    REQUIRE(setns(home.get(), CLONE_NEWNET) == 0);
-    int on = 1;
-    timeval patience = {1, 0};
-    REQUIRE(setsockopt(socket_.get(), SOL_SOCKET, SO_BROADCAST, &on, sizeof on) == 0);
-    REQUIRE(setsockopt(socket_.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) == 0);
-    sockaddr_in any = address("0.0.0.0", port);
-    REQUIRE(bind(socket_.get(), reinterpret_cast<sockaddr*>(&any), sizeof any) == 0);
-  }
-  void send(const std::string& to, uint16_t port, const std::string& text) {
-    sockaddr_in target = address(to, port);
-    CHECK(sendto(socket_.get(), text.data(), text.size(), 0, reinterpret_cast<sockaddr*>(&target),
-                 sizeof target) == static_cast<ssize_t>(text.size()));
-  }
-  // Empty: nothing came within a second.
-  std::string receive() {
-    std::string text(100, '\0');
-    ssize_t n = recv(socket_.get(), text.data(), text.size(), 0);
-    text.resize(n < 0 ? 0 : static_cast<size_t>(n));
-    return text;
-  }
-
- private:
-  static sockaddr_in address(const std::string& text, uint16_t port) {
-    sockaddr_in result = {};
-    result.sin_family = AF_INET;
-    result.sin_port = htons(port);
-    REQUIRE(inet_pton(AF_INET, text.c_str(), &result.sin_addr) == 1);
-    return result;
-  }
-  base::UniqueFd socket_;
-};
 
 class Clients {
  public:
@@ -110,14 +66,7 @@ class Clients {
   bool resolves(const std::string& zone, const std::string& name) {
     return world.zone({"exec", zone, "--", "/bin/nslookup", "-type=a", name}).status == 0;
   }
-  // The first process of a zone; 0: it does not run.
-  pid_t pid_of(const std::string& name) {
-    nlohmann::json zones = nlohmann::json::parse(world.ok({"list", "--json"}));
-    for (const auto& zone : zones)
-      if (zone["name"] == name && zone["pid"].is_number()) return zone["pid"].get<pid_t>();
-    return 0;
-  }
-  pid_t server() { return pid_of("lan-dns"); }
+  pid_t server() { return world.pid_of("lan-dns"); }
   World world;
 };
 
@@ -231,9 +180,9 @@ TEST_CASE("no zone answers DHCP but the server, unless that protection is relaxe
   clients.boot("liar");
   clients.boot("trusted", {"net.0.relax=[\"dhcp-nospoof\"]"});
   for (const char* zone : {"a", "liar", "trusted"}) REQUIRE(clients.ask(zone) == 0);
-  UdpSocket client(clients.pid_of("a"), kClientPort);
-  UdpSocket liar(clients.pid_of("liar"), kServerPort);
-  UdpSocket trusted(clients.pid_of("trusted"), kServerPort);
+  UdpSocket client(world.pid_of("a"), kClientPort);
+  UdpSocket liar(world.pid_of("liar"), kServerPort);
+  UdpSocket trusted(world.pid_of("trusted"), kServerPort);
   liar.send(world.address_of("a"), kClientPort, "lie");
   CHECK(client.receive().empty());
   CHECK(world.refused("liar", "dhcp-nospoof") == 1);
@@ -254,11 +203,53 @@ TEST_CASE("a zone that floods the server with DHCP is cut off, and others are se
   std::string request(300, '\xff');
   request.replace(0, 4, std::string("\x01\x01\x06\x00", 4));
   request.replace(kHardware, mac->size(), reinterpret_cast<const char*>(mac->data()), mac->size());
-  UdpSocket socket(clients.pid_of("flood"), kClientPort);
+  UdpSocket socket(world.pid_of("flood"), kClientPort);
   constexpr int kRequests = 2000;
   for (int i = 0; i < kRequests; ++i) socket.send("255.255.255.255", kServerPort, request);
   CHECK(world.refused("flood", "dhcp-nospoof") == 0);
   CHECK(world.refused("flood", "denied") > kRequests / 2);
   REQUIRE(clients.ask("a") == 0);
   CHECK(clients.told("a", "ip") == world.address_of("a"));
+}
+
+TEST_CASE("each label has a server, which names its zones alone and asks nobody of another label") {
+  Clients clients(GENERATE(as<std::string>{}, "routed", "nat", "isolated"));
+  World& world = clients.world;
+  world.ok({"net", "set", "lan", "dns=192.0.2.1"});
+  clients.boot("low");
+  world.boot("low2", {"net.0.network=lan"});
+  clients.boot("high", {"label=SECRET"});
+  world.boot("high2", {"net.0.network=lan", "label=secret"});
+  const std::string server = "lan-dns-2";
+  for (const char* zone : {"low", "high"}) REQUIRE(clients.ask(zone) == 0);
+  CHECK(clients.told("low", "dns") == world.address_of("lan-dns"));
+  CHECK(clients.told("high", "dns") == world.address_of(server));
+  CHECK(clients.told("high", "ip") == world.address_of("high"));
+  CHECK(clients.resolves("low", "low2"));
+  CHECK(clients.resolves("high", "high2"));
+  CHECK_FALSE(clients.resolves("low", "high2"));
+  CHECK_FALSE(clients.resolves("high", "low2"));
+  // Nor by asking the other label's server.
+  CHECK(world
+            .zone({"exec", "high2", "--", "/bin/nslookup", "-type=a", "high",
+                   world.address_of(server)})
+            .status == 0);
+  CHECK(world
+            .zone({"exec", "high2", "--", "/bin/nslookup", "-type=a", "low",
+                   world.address_of("lan-dns")})
+            .status != 0);
+  CHECK(clients.run("high2", "grep -c low /etc/hosts || true") == "0\n");
+  CHECK(clients.run("low2", "grep -c high /etc/hosts || true") == "0\n");
+  CHECK(clients.run("low2", "grep -c 'low$' /etc/hosts") == "1\n");
+  CHECK(cat(world, "low2", "/etc/resolv.conf") == "nameserver 192.0.2.1\n");
+  CHECK(cat(world, "high2", "/etc/resolv.conf").empty());
+  auto asks_outside = [&world](const std::string& folder) {
+    std::string file = world.box().root() + "/run/networks/" + folder + "/dnsmasq.conf";
+    return harness::read_text(file).find("no-resolv\n") == std::string::npos;
+  };
+  CHECK(asks_outside("lan.dns"));
+  CHECK_FALSE(asks_outside("lan.dns-2"));
+  world.ok({"delete", "--force", "low", "low2", "high", "high2"});
+  world.ok({"net", "delete", "lan"});
+  CHECK(world.ok({"list", "--json"}).find("lan-dns") == std::string::npos);
 }

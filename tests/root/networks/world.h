@@ -61,6 +61,13 @@ class World {
   bool reaches(const std::string& from, const std::string& address) {
     return zone({"exec", from, "--", "/bin/ping", "-c", "1", "-W", "1", address}).status == 0;
   }
+  // The first process of a zone; 0: it does not run.
+  pid_t pid_of(const std::string& name) {
+    nlohmann::json zones = nlohmann::json::parse(ok({"list", "--json"}));
+    for (const auto& zone : zones)
+      if (zone["name"] == name && zone["pid"].is_number()) return zone["pid"].get<pid_t>();
+    return 0;
+  }
   std::string tables() { return harness::shell_ok(*box_, "nft list tables"); }
   // Links of the host's side but loopback.
   std::string links() { return harness::shell_ok(*box_, "ip -br link | grep -v ^lo || true"); }
