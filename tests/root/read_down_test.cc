@@ -187,14 +187,16 @@ TEST_CASE("an exporting zone takes no leases and watches no reading") {
   CHECK(cast.in("peer", "prober lease /export/hello") == "ENOENT");
   CHECK(cast.in("peer", "echo x >/export/hello; prober lease /export/hello") == "broken");
   CHECK(cast.in("low", "prober lease /export/hello") == "EINVAL");
-  for (const char* events : {"20", "1", "10", "fff"})
+  for (const char* events : {"20", "1", "fff"})
     for (const char* file : {"/export", "/export/hello"}) {
       INFO(events << " " << file);
       CHECK(cast.in("low", std::string("prober watch ") + file + " " + events + " 0") == "refused");
     }
   const std::string close_after = "(sleep 0.5; cat /export/hello) >/dev/null & ";
   CHECK(cast.in("peer", close_after + "prober watch /export 18 2") == "watching\n10");
-  CHECK(cast.in("low", close_after + "prober watch /export 18 2") == "watching\nnone");
+  for (const char* events : {"18", "10"})
+    CHECK(cast.in("low", close_after + "prober watch /export " + events + " 2") ==
+          "watching\nnone");
   CHECK(cast.in("peer", "(sleep 0.5; cat /export/hello) >/dev/null & prober watch /export 31 2") ==
         "watching\n20 1 10");
   // What it may watch tells nothing of a reader, and works.

@@ -19,8 +19,8 @@
 // Profiles: "app", "os", "vmm", "parse", "reader", "job-net" (installing over the host's network: app without unix sockets);
 // with "+nesting" behind it the zone may make user namespaces; with "+exports" last, it can't learn that
 // its files are being read: no leases (EINVAL, as on file systems without them), no dnotify, and no
-// inotify watch for opening, reading, or closing what was read (EPERM; IN_CLOSE alone: it seems to be
-// set, as systemd needs for its console, and tells nothing).
+// inotify watch for opening, reading, or closing what was read (EPERM; for IN_CLOSE or
+// IN_CLOSE_NOWRITE alone it seems to be set, as systemd needs, and tells nothing).
 #pragma once
 
 #include <linux/filter.h>
