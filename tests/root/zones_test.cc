@@ -176,7 +176,7 @@ TEST_CASE("restart: always starts an ended zone again, on-failure only a failed 
   CHECK(eventually([&] { return boots("failing") >= 3; }));
   CHECK(boots("done") == 1);
   CHECK(boots("once") == 1);
-  CHECK(state_of(box, "once") == "installed");
+  CHECK(eventually([&] { return state_of(box, "once") == "installed"; }));
   json end = json::parse(box.zone_ok({"info", "once", "--json"}))["zone"]["exit"];
   CHECK(end == json({{"kind", "exit"}, {"value", 3}}));
   box.zone({"halt", "always", "failing"});

@@ -8,6 +8,9 @@
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
 
+#include <algorithm>
+#include <iterator>
+
 #include "base/files.h"
 #include "base/strings.h"
 
@@ -68,51 +71,13 @@ Result<uint64_t> mount_id(int at, const char* path) {
   return info.stx_mnt_id;
 }
 
-// A device of the host, by name, and only if it is what the name says.
-Result<UniqueFd> device_tree(const std::string& name) {
-  struct Known {
-    const char* name;
-    unsigned major, minor;
-  };
-  constexpr Known kKnown[] = {{"null", 1, 3},   {"zero", 1, 5},    {"full", 1, 7},
-                              {"random", 1, 8}, {"urandom", 1, 9}, {"tty", 5, 0}};
-  for (const Known& known : kKnown) {
-    if (name != known.name) continue;
-    TRY_AS(UniqueFd fd, base::open_at(AT_FDCWD, "/dev/" + name, O_PATH | O_NOFOLLOW));
-    struct stat st = {};
-    if (fstat(fd.get(), &st) != 0) return sys_error("stat");
-    if (!S_ISCHR(st.st_mode) || st.st_rdev != makedev(known.major, known.minor))
-      return make_error(Code::kUnsupported, "/dev/" + name + " of the host is not that device");
-    return clone_tree(fd.get());
-  }
-  return make_error(Code::kInvalid, quoted(name) + " is not a device that zones get");
-}
-
-// /dev/kvm as a node of our own, since the host's may be for a group that no zone has; only one VMM
-// sees it. The tmpfs is attached on top of our root (see RootAssembler::overlay): kernels before 6.15
-// clone attached mounts only.
-Result<UniqueFd> kvm_tree(int* stacked) {
-  constexpr unsigned kMisc = 10, kMinor = 232;  // Documentation/admin-guide/devices.txt
-  TRY_AS(UniqueFd folder, new_filesystem("tmpfs", {{"mode", "0755"}, {"size", "4096"}},
-                                         MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
-  if (mknodat(folder.get(), "kvm", S_IFCHR | 0666, makedev(kMisc, kMinor)) != 0 ||
-      fchmodat(folder.get(), "kvm", 0666, 0) != 0)
-    return sys_error("make a node of /dev/kvm");
-  TRY_AS(UniqueFd top, base::open_at(AT_FDCWD, "/", O_PATH | O_DIRECTORY));
-  TRY(move_mount_to(folder.get(), top.get()));
-  ++*stacked;
-  TRY_AS(UniqueFd node, base::open_at(folder.get(), "kvm", O_PATH | O_NOFOLLOW));
-  return clone_tree(node.get());
-}
-
-// What covers masked files; made before the pivot, while the host's /dev is there.
-Result<UniqueFd> mask_file() {
-  TRY_AS(UniqueFd mount, device_tree("null"));
-  mount_attr attributes = {};
-  attributes.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
-  TRY(set_attributes(mount.get(), attributes));
-  return mount;
-}
+// Documentation/admin-guide/devices.txt
+struct Device {
+  const char* name;
+  unsigned major, minor;
+};
+constexpr Device kDevices[] = {{"null", 1, 3},    {"zero", 1, 5}, {"full", 1, 7},  {"random", 1, 8},
+                               {"urandom", 1, 9}, {"tty", 5, 0},  {"kvm", 10, 232}};
 
 Result<UniqueFd> mask_folder() {
   return new_filesystem(
@@ -172,8 +137,7 @@ unsigned mount_attributes(const MountOp& op) {
 }
 
 Result<UniqueFd> RootAssembler::source_of(const MountOp& op) {
-  if (op.kind == MountOp::Kind::kDevice)
-    return op.source == "kvm" ? kvm_tree(&stacked_) : device_tree(op.source);
+  if (op.kind == MountOp::Kind::kDevice) return device(op.source);
   TRY_AS(int given, find_fd(fds_, op.source));
   TRY_AS(UniqueFd mount, base::dup_fd(given));
   bool overlaid = op.kind == MountOp::Kind::kOverlay;
@@ -191,6 +155,38 @@ Result<UniqueFd> RootAssembler::source_of(const MountOp& op) {
     return std::move(set).error();
   }
   if (overlaid) return overlay(op, std::move(mount));
+  return mount;
+}
+
+// Nodes of the zone's own: locks, leases and watches on the host's would be seen by every zone, and the
+// host's may be for a group that no zone has. Their tmpfs is attached on top of our root (see overlay()):
+// kernels before 6.15 clone attached mounts only.
+Result<UniqueFd> RootAssembler::device(const std::string& name) {
+  const auto* known = std::find_if(std::begin(kDevices), std::end(kDevices),
+                                   [&name](const Device& item) { return name == item.name; });
+  if (known == std::end(kDevices))
+    return make_error(Code::kInvalid, quoted(name) + " is not a device that zones get");
+  if (!devices_) {
+    TRY_AS(devices_, new_filesystem("tmpfs", {{"mode", "0755"}, {"size", "4096"}},
+                                    MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
+    TRY_AS(UniqueFd top, base::open_at(AT_FDCWD, "/", O_PATH | O_DIRECTORY));
+    TRY(move_mount_to(devices_.get(), top.get()));
+    ++stacked_;
+  }
+  int at = devices_.get();
+  int made = mknodat(at, known->name, S_IFCHR | 0666, makedev(known->major, known->minor));
+  if (made != 0 && errno != EEXIST) return sys_error("make a node of /dev/" + name);
+  if (made == 0 && fchmodat(at, known->name, 0666, 0) != 0) return sys_error("chmod /dev/" + name);
+  TRY_AS(UniqueFd node, base::open_at(at, name, O_PATH | O_NOFOLLOW));
+  return clone_tree(node.get());
+}
+
+// What covers masked files.
+Result<UniqueFd> RootAssembler::mask_file() {
+  TRY_AS(UniqueFd mount, device("null"));
+  mount_attr attributes = {};
+  attributes.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
+  TRY(set_attributes(mount.get(), attributes));
   return mount;
 }
 

@@ -49,6 +49,8 @@ class RootAssembler {
   base::Status protect();
 
  private:
+  base::Result<base::UniqueFd> device(const std::string& name);
+  base::Result<base::UniqueFd> mask_file();
   base::Result<base::UniqueFd> overlay(const MountOp& op, base::UniqueFd lower);
   base::Result<base::UniqueFd> source_of(const MountOp& op);
   base::Status attach(const MountOp& op, int mount);
@@ -67,7 +69,8 @@ class RootAssembler {
   base::UniqueFd folder_cover_;
   std::set<const base::UniqueFd*> covers_used_;
   base::UniqueFd root_;
-  int stacked_ = 0;  // mounts of ours on top of our root that the zone does not get
+  base::UniqueFd devices_;  // a folder of nodes, made when the first is wanted
+  int stacked_ = 0;         // mounts of ours on top of our root that the zone does not get
 };
 
 }  // namespace core

@@ -69,7 +69,7 @@ struct MountOp {
     kCgroup2,
     kDevpts,
     kMqueue,
-    kDevice,   // the host's device /dev/<source> over the (empty) file `target`
+    kDevice,   // a node of the zone's own like /dev/<source> over the (empty) file `target`
     kConsole,  // the zone's own pty over `target`
   };
   Kind kind = Kind::kTree;
