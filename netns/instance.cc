@@ -49,6 +49,12 @@ std::string Instance::port_name(std::string_view zone, std::string_view port,
   }
 }
 
+uint16_t Instance::log_group() const {
+  constexpr uint16_t kFirst = 1024;
+  constexpr uint16_t kCount = 60000;
+  return static_cast<uint16_t>(kFirst + hash(root_) % kCount);
+}
+
 std::string Instance::bridge_name(std::string_view network) const {
   return bridge_prefix() + digits(hash(network), kHashDigits);
 }

@@ -29,6 +29,9 @@ class Instance {
   // The nftables tables' name, the same in each family: "zoned_abcdef".
   std::string table() const { return "zoned_" + prefix_.substr(1); }
 
+  // The netlink log group that is asked for first (refusal_log.h): 1024 and above.
+  uint16_t log_group() const;
+
   // 15 bytes each, stable. `taken` tells whether another port has the name (35 bits of hash: one
   // clash in 700 among 10,000 ports); the next free candidate is returned.
   std::string port_name(std::string_view zone, std::string_view port,

@@ -100,6 +100,7 @@ class PortElements {
     std::string suffix = domain_suffix({port_.network, port_.label});
     member("domain", " : jump d_" + suffix);
     member("m_" + suffix);
+    member(label_set(port_.label));
     if (port_.outward) member("outward");
   }
 
@@ -336,7 +337,8 @@ std::string no_ruleset(const Instance& instance) {
 }
 
 std::string whole_ruleset(const Instance& instance, const std::vector<Network>& networks,
-                          const std::vector<PortPlan>& ports, const LabelTable& labels) {
+                          const std::vector<PortPlan>& ports, const LabelTable& labels,
+                          uint16_t log_group) {
   std::set<Domain> domains;
   bool bridged = false;
   for (const Network& network : networks) {
@@ -352,8 +354,9 @@ std::string whole_ruleset(const Instance& instance, const std::vector<Network>& 
     chains += firewall_chains(instance, port);
   }
   std::string text = no_ruleset(instance);
-  text += inet_table(instance, networks, domains) + arp_table(instance, networks, domains);
-  if (bridged) text += bridge_table(instance, networks, domains);
+  text += inet_table(instance, networks, domains, log_group);
+  text += arp_table(instance, networks, domains);
+  if (bridged) text += bridge_table(instance, networks, domains, log_group);
   return text + chains + elements_text(instance, "add", elements);
 }
 

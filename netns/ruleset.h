@@ -41,8 +41,10 @@ namespace netns {
 using LabelTable = std::map<uint32_t, labels::Label>;
 
 // The whole table set in one transaction: takes away what is there under our name, counters too.
+// log_group: RefusalLog::group(), which is told what ports were refused because of labels; 0: nobody is.
 std::string whole_ruleset(const Instance& instance, const std::vector<Network>& networks,
-                          const std::vector<PortPlan>& ports, const LabelTable& labels = {});
+                          const std::vector<PortPlan>& ports, const LabelTable& labels = {},
+                          uint16_t log_group = 0);
 // Deletes the tables; nothing there is success.
 std::string no_ruleset(const Instance& instance);
 

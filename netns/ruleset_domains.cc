@@ -49,6 +49,7 @@ std::string passage(const Instance& instance, const std::vector<Network>& networ
                     const std::set<Domain>& domains, const Domain& domain) {
   const Network& network = *find(networks, domain.first);
   std::string suffix = domain_suffix(domain);
+  std::string outside = "oifname != \"" + instance.port_prefix() + "*\" ";
   std::string text = "  set m_" + suffix + " { type ifname; }\n";
   if (network.is_point_to_point())
     text += "  set up_" + suffix + " { type ifname . inet_service; }\n";
@@ -56,11 +57,21 @@ std::string passage(const Instance& instance, const std::vector<Network>& networ
   for (const std::string& other : reach(networks, domains, domain))
     text += "    oifname @m_" + other + " return\n";
   if (network.kind != NetworkKind::kIsolated)
-    text += "    oifname != \"" + instance.port_prefix() + "*\" iifname @outward return\n";
+    text += "    " + outside + "iifname @outward return\n";
   if (network.is_point_to_point())
     for (const std::string& other : reach(networks, domains, domain))
       text += "    oifname . udp dport @up_" + other + " return\n";
-  return text + "    goto deny_from\n  }\n";
+  text += "    oifname @" + label_set(domain.second) + " goto deny_from\n";
+  if (network.kind == NetworkKind::kIsolated) text += "    " + outside + "goto deny_from\n";
+  return text + "    goto deny_label\n  }\n";
+}
+
+std::string label_sets(const std::set<Domain>& domains) {
+  std::set<uint32_t> labels;
+  for (const Domain& domain : domains) labels.insert(domain.second);
+  std::string text;
+  for (uint32_t label : labels) text += "  set " + label_set(label) + " { type ifname; }\n";
+  return text;
 }
 
 // 8 bytes of ICMP, then the packet that an error is about; its destination is at 16 (RFC 791), 24
@@ -108,9 +119,11 @@ std::string domain_suffix(const Domain& domain) {
   return domain.first + "_" + std::to_string(domain.second);
 }
 
+std::string label_set(uint32_t label) { return "l_" + std::to_string(label); }
+
 std::string inet_domains(const Instance& instance, const std::vector<Network>& networks,
                          const std::set<Domain>& domains) {
-  std::string text;
+  std::string text = label_sets(domains);
   for (const Domain& domain : domains_of(networks, domains, true))
     text += passage(instance, networks, domains, domain) + errors(networks, domains, domain);
   return text + hidden(networks);
@@ -118,7 +131,7 @@ std::string inet_domains(const Instance& instance, const std::vector<Network>& n
 
 std::string bridge_domains(const Instance& instance, const std::vector<Network>& networks,
                            const std::set<Domain>& domains) {
-  std::string text;
+  std::string text = label_sets(domains);
   for (const Domain& domain : domains_of(networks, domains, false))
     text += passage(instance, networks, domains, domain);
   return text;

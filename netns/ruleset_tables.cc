@@ -84,6 +84,39 @@ constexpr std::string_view kSourceChains = R"(
   }
 )";
 
+// What was refused because of a label; who did it is told to refusal_log.h, at a bounded rate.
+constexpr std::string_view kInetRefusals = R"(
+  chain deny_label {
+    jump tell
+    goto deny_from
+  }
+)";
+
+// What a segment carries to everybody, or to somebody whose place it does not know, passes by all
+// ports: tried was what is for the port's own address.
+constexpr std::string_view kBridgeRefusals = R"(
+  chain deny_label {
+    oifname . ip daddr @ip4_ok jump tell
+    oifname . ip daddr @net4_ok jump tell
+    oifname . ip6 daddr @ip6_ok jump tell
+    oifname . ip6 daddr @net6_ok jump tell
+    oifname . arp daddr ip @ip4_ok jump tell
+    icmpv6 type nd-neighbor-solicit oifname . @th,64,128 @nd_ok jump tell
+    oifname != "$P*" meta pkttype != { broadcast, multicast } jump tell
+    goto deny_from
+  }
+)";
+
+// The first limit is each port's, so that one does not take what another needs to be told of.
+std::string telling(const Instance& instance, uint16_t log_group) {
+  if (log_group == 0) return "  chain tell { }\n";
+  return "  set told { type ifname; size 65535; flags dynamic,timeout; timeout 1m; }\n"
+         "  chain tell {\n"
+         "    update @told { iifname limit rate 5/second burst 10 packets } "
+         "limit rate 100/second burst 100 packets log prefix \"" +
+         instance.table() + "\" group " + std::to_string(log_group) + " snaplen 128\n  }\n";
+}
+
 constexpr std::string_view kInetSets = R"(
   set plain { type ifname; }
   set plain4 { type ipv4_addr; }
@@ -328,9 +361,11 @@ std::string payload_number(const Address& address) {
 std::string payload_number(const Mac& mac) { return number(mac.data(), mac.size()); }
 
 std::string inet_table(const Instance& instance, const std::vector<Network>& networks,
-                       const std::set<Domain>& domains) {
+                       const std::set<Domain>& domains, uint16_t log_group) {
   std::string body(kSourceSets);
   for (std::string_view part : {kInetSets, kSourceChains, kInetDhcp}) body += part;
+  body += telling(instance, log_group);
+  body += kInetRefusals;
   body += inet_domains(instance, networks, domains);
   for (std::string_view part : {kInetSources, kInetForward, kInetHost, kInetNat}) body += part;
   return table("inet", instance, body);
@@ -342,9 +377,11 @@ std::string arp_table(const Instance& instance, const std::vector<Network>& netw
 }
 
 std::string bridge_table(const Instance& instance, const std::vector<Network>& networks,
-                         const std::set<Domain>& domains) {
+                         const std::set<Domain>& domains, uint16_t log_group) {
   std::string body(kSourceSets);
   body += kSourceChains;
+  body += telling(instance, log_group);
+  body += kBridgeRefusals;
   body += bridge_domains(instance, networks, domains);
   body += kBridge;
   return table("bridge", instance, body);

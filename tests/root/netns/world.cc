@@ -150,7 +150,17 @@ void World::network(const std::string& name, const netns::KeyValues& settings) {
 }
 
 void World::rules_anew() {
-  require(nft_->apply(netns::whole_ruleset(instance_, networks_, plans(), labels_)));
+  uint16_t group = refusals_ ? refusals_->group() : 0;
+  require(nft_->apply(netns::whole_ruleset(instance_, networks_, plans(), labels_, group)));
+}
+
+netns::RefusalLog& World::refusals() {
+  if (!refusals_) {
+    auto log = netns::RefusalLog::open(instance_);
+    if (!log) FAIL(log.error().message);
+    refusals_ = std::make_unique<netns::RefusalLog>(*std::move(log));
+  }
+  return *refusals_;
 }
 
 netns::LeaseTable& World::leases(const std::string& network) { return leases_.at(network); }

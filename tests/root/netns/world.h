@@ -17,6 +17,7 @@
 #include "netns/network.h"
 #include "netns/nft.h"
 #include "netns/port.h"
+#include "netns/refusal_log.h"
 #include "netns/ruleset.h"
 
 struct Zone {
@@ -42,6 +43,8 @@ class World {
 
   // What numbers of labels stand for; before the first network.
   void labels(netns::LabelTable table) { labels_ = std::move(table); }
+  // What is refused because of labels from now on; before the first network.
+  netns::RefusalLog& refusals();
   // Networks before the first zone; makes the bridge of a network of kind bridge.
   void network(const std::string& name, const netns::KeyValues& settings);
   // A zone with one port, with one address of each family that the network has.
@@ -77,6 +80,7 @@ class World {
   std::unique_ptr<netns::Nft> nft_;
   std::vector<netns::Network> networks_;
   netns::LabelTable labels_;
+  std::unique_ptr<netns::RefusalLog> refusals_;
   std::map<std::string, netns::LeaseTable> leases_;
   std::vector<std::unique_ptr<Zone>> zones_;
   std::set<const Zone*> gone_;

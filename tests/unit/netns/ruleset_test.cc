@@ -84,6 +84,7 @@ add element inet TABLE errors { "PORT" : jump e_web_0 }
 add element inet TABLE ip4_ok { "PORT" . 10.1.0.2 }
 add element inet TABLE ip6_ok { "PORT" . fe80::ff:fe00:1 }
 add element inet TABLE ip_nospoof { "PORT" }
+add element inet TABLE l_0 { "PORT" }
 add element inet TABLE m_web_0 { "PORT" }
 add element inet TABLE mac_nospoof { "PORT" }
 add element inet TABLE mac_ok { "PORT" . 02:00:00:00:00:01 }
@@ -168,7 +169,9 @@ TEST_CASE("an isolated network has no way out, and the bridge's table comes with
   std::string text = netns::whole_ruleset(instance(), {isolated}, {});
   CHECK(has(text,
             "chain d_priv_0 {\n    oifname @m_priv_0 return\n"
-            "    oifname . udp dport @up_priv_0 return\n    goto deny_from\n"));
+            "    oifname . udp dport @up_priv_0 return\n    oifname @l_0 goto deny_from\n"
+            "    oifname != \"" +
+                instance().port_prefix() + "*\" goto deny_from\n    goto deny_label\n"));
   CHECK_FALSE(has(text, "table bridge " + instance().table() + " {"));
   Network lan = network("lan", {{"kind", "bridge"}});
   CHECK(has(netns::whole_ruleset(instance(), {lan}, {}),
@@ -262,4 +265,10 @@ TEST_CASE("firewall rules become these") {
   std::string change = netns::change_ports(instance(), {plan}, {open});
   CHECK(has(change, "delete element inet " + instance().table() + " firewall_in"));
   CHECK(lines(change, "delete chain ").size() == 2);
+}
+
+TEST_CASE("what labels refuse is told only where somebody listens") {
+  Network web = network("web", {{"subnet", "10.1.0.0/16"}});
+  CHECK_FALSE(has(netns::whole_ruleset(instance(), {web}, {}), " log "));
+  CHECK(has(netns::whole_ruleset(instance(), {web}, {}, {}, 1234), " group 1234 "));
 }
