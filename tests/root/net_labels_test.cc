@@ -1,5 +1,9 @@
 // Labels of zones on networks, by zoned: its numbers, its rules, what it refuses.
+#include <unistd.h>
+
 #include <catch2/catch.hpp>
+#include <chrono>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -128,4 +132,86 @@ TEST_CASE("only zones of the outside's label publish ports, and root decides whi
             "mkdir -p /www; echo page >/www/index.html; httpd -h /www -p 80"});
   CHECK(harness::shell_ok(world.box(), "busybox wget -qO- http://127.0.0.1:8080/") == "page\n");
   CHECK(world.zone({"net", "set", "lan", "outside-label="}).status != 0);  // it runs
+}
+
+namespace {
+
+// Records of what zones tried.
+std::vector<nlohmann::json> attempts(World& world, const std::string& method) {
+  std::vector<nlohmann::json> found;
+  for (const std::string& line : base::split(world.ok({"audit", "--json"}), '\n')) {
+    if (line.empty()) continue;
+    auto record = nlohmann::json::parse(line);
+    if (record.value("method", "") == method) found.push_back(std::move(record));
+  }
+  return found;
+}
+
+}  // namespace
+
+TEST_CASE("a packet to another label has a record, one to the same label none") {
+  std::string kind = GENERATE("routed", "bridge");
+  INFO(kind);
+  World world;
+  world.ok({"net", "create", "lan", "kind=" + kind, "subnet=10.1.2.0/24"});
+  world.boot("low", on_lan("PUBLIC"));
+  world.boot("high", on_lan("SECRET"));
+  world.boot("equal", on_lan("SECRET"));
+  const std::string low = world.address_of("low");
+  CHECK(world.reaches("high", world.address_of("equal")));
+  sleep(2);  // longer than the kernel waits
+  CHECK(attempts(world, "Packet").empty());
+  CHECK_FALSE(world.reaches("high", low));
+  REQUIRE(harness::eventually([&] { return !attempts(world, "Packet").empty(); }));
+  nlohmann::json down = attempts(world, "Packet").front();
+  CHECK(down["zone"] == "high");
+  CHECK(down["label_name"] == "SECRET");
+  CHECK(down["allowed"] == false);
+  CHECK(down["verb"] == "send");
+  CHECK(down["uid"] == 0);
+  CHECK(down["reason"] == "packet to " + low + " of label PUBLIC (zone 'low')");
+  CHECK_FALSE(world.reaches("low", world.address_of("high")));
+  REQUIRE(harness::eventually([&] { return attempts(world, "Packet").back()["zone"] == "low"; }));
+  CHECK(attempts(world, "Packet").back()["reason"] ==
+        "packet to " + world.address_of("high") + " of label SECRET (zone 'high')");
+}
+
+TEST_CASE("packets to the outside have a record where that has another label") {
+  World world;
+  world.ok({"net", "create", "lan", "subnet=10.1.2.0/24"});
+  world.ok({"net", "create", "alone", "kind=isolated", "subnet=10.1.3.0/24"});
+  world.boot("high", on_lan("SECRET"));
+  world.boot("closed", {"net.0.network=alone", "label=SECRET"});
+  harness::shell_ok(world.box(),
+                    "ip link add out type veth peer name far && ip addr add 192.0.2.1/24 dev out "
+                    "&& ip link set out up && ip link set far up && "
+                    "sysctl -qw net.ipv4.ip_forward=1");
+  CHECK_FALSE(world.reaches("closed", "192.0.2.9"));  // for everybody, whatever the label
+  CHECK_FALSE(world.reaches("high", "192.0.2.9"));
+  REQUIRE(harness::eventually([&] { return !attempts(world, "Packet").empty(); }));
+  CHECK(attempts(world, "Packet").size() == 1);
+  CHECK(attempts(world, "Packet").front()["reason"] ==
+        "packet to 192.0.2.9 of label PUBLIC (outside of network 'lan')");
+}
+
+TEST_CASE("a flood of packets to another label gets a bounded number of records") {
+  World world;
+  world.ok({"net", "create", "lan", "subnet=10.1.2.0/24"});
+  world.boot("low", on_lan("PUBLIC"));
+  world.boot("high", on_lan("SECRET"));
+  UdpSocket socket(world.pid_of("high"), kLog);
+  const std::string low = world.address_of("low");
+  auto start = std::chrono::steady_clock::now();
+  auto passed = [&] { return std::chrono::steady_clock::now() - start; };
+  uint64_t sent = 0;
+  while (passed() < std::chrono::seconds(4)) {
+    for (int i = 0; i < 100; ++i, ++sent) socket.send(low, kLog, "flood");
+    usleep(1000);
+  }
+  REQUIRE(harness::eventually([&] { return attempts(world, "Packet").size() >= 10; }));
+  sleep(2);
+  auto intervals = static_cast<size_t>(passed() / std::chrono::seconds(10));
+  CHECK(sent > 1000);
+  CHECK(world.refused("high", "denied") > 1000);
+  CHECK(attempts(world, "Packet").size() <= 10 + 2 * (intervals + 1));
 }

@@ -5,6 +5,8 @@
 // A line begins {"seq":N,"prev":"HASH","time":"T","kind":"K" and goes on with what the kind has:
 //   decision  uid, pid, clearance, clearance_name, method, verb, zone, label, label_name, allowed,
 //             reason, config (SHA-256 of the zone's configuration), given (of the call's parameters)
+//             uid 0 and the pid of zoned: of its own accord, or what it was told that a zone tried
+//             (zoned/daemon/attempts.h)
 //   start, stop  of zoned
 //   left-out  uid, act, count: refusals or looks above a rate, not told one by one
 //   unwritten halts, refused: what could not be recorded, counted

@@ -37,6 +37,7 @@ bool has_right(const Caller& caller, Verb verb, const Zone& zone) {
     case Verb::kHost:
     case Verb::kUsers:
     case Verb::kAudit:
+    case Verb::kSend:
       break;
   }
   return false;
@@ -107,6 +108,8 @@ std::string_view verb_name(Verb verb) {
       return "users";
     case Verb::kAudit:
       return "audit";
+    case Verb::kSend:
+      return "send";
   }
   return "";
 }
@@ -139,6 +142,12 @@ void record_own(AuditSink* audit, std::string_view act, const Zone& zone, AuditS
   base::Status recorded = audit->record({self, act, Verb::kManage, zone.name, true, &zone});
   if (!recorded) return then(std::move(recorded));
   audit->settle(act, std::move(then));
+}
+
+base::Status record_attempt(AuditSink* audit, std::string_view act, const Zone& zone,
+                            std::string_view reason) {
+  const Caller self = Caller::of_root(getpid());
+  return audit->record({self, act, Verb::kSend, zone.name, false, &zone, reason});
 }
 
 }  // namespace zoned

@@ -31,6 +31,7 @@ enum class Verb {
   kHost,       // changing them; stop, upgrade
   kUsers,      // users and clearances
   kAudit,      // reading the audit log
+  kSend,       // what a zone sends by itself: no call, and never allowed by authorise()
 };
 std::string_view verb_name(Verb verb);
 
@@ -67,6 +68,10 @@ base::Status authorise(const Caller& caller, std::string_view method, Verb verb,
 // What zoned does of its own accord, such as a restart by the zone's policy: recorded as root's, then
 // done by `then`, unless it gets an error.
 void record_own(AuditSink* audit, std::string_view act, const Zone& zone, AuditSink::Then then);
+
+// What a zone tried against its label, and was refused by the kernel or a helper.
+base::Status record_attempt(AuditSink* audit, std::string_view act, const Zone& zone,
+                            std::string_view reason);
 
 // The first step alone, without a record: for filtering lists.
 bool may_see(const Caller& caller, const Zone& zone);

@@ -127,6 +127,11 @@ void Daemon::open_audit() {
     note_audit_head(root_, head);
   };
   audit_ = std::make_unique<AuditLog>(loop_.get(), paths_.lib, std::move(options));
+  attempts_ = std::make_unique<Attempts>(
+      loop_.get(), audit_.get(), [this](const std::string& zone) { return registry_->find(zone); });
+  networks_->set_attempt_hook([this](const std::string& zone, const std::string& reason) {
+    attempts_->note("Packet", zone, reason);
+  });
 }
 
 void Daemon::boot_name_service(Zone* zone) {

@@ -12,6 +12,7 @@
 #include "zoned/api/paths.h"
 #include "zoned/api/server.h"
 #include "zoned/daemon/api.h"
+#include "zoned/daemon/attempts.h"
 #include "zoned/daemon/children.h"
 #include "zoned/daemon/install_job.h"
 #include "zoned/daemon/instance.h"
@@ -104,6 +105,7 @@ class Daemon {
   std::unique_ptr<ReadDown> read_down_;
   std::unique_ptr<Installer> installer_;
   std::unique_ptr<AuditLog> audit_;
+  std::unique_ptr<Attempts> attempts_;
   std::unique_ptr<Api> api_;
   std::unique_ptr<api::Server> server_;
   Parts parts_;

@@ -58,7 +58,9 @@ Networks::Networks(netns::Instance instance, LabelNumbers numbers, Registry* reg
 
 Networks::~Networks() {
   if (names_timer_ != 0) loop_->cancel(names_timer_);
-  if (kernel_) loop_->remove(kernel_->watch.fd());
+  if (!kernel_) return;
+  loop_->remove(kernel_->watch.fd());
+  if (kernel_->refusals) loop_->remove(kernel_->refusals->fd());
 }
 
 Result<std::unique_ptr<Networks>> Networks::open(const std::string& root, Registry* registry,
@@ -243,7 +245,8 @@ Status Networks::need_kernel() {
   TRY_AS(netns::Nft nft, netns::Nft::open());
   TRY_AS(netns::Links links, netns::Links::open());
   TRY_AS(netns::RulesetWatch watch, netns::RulesetWatch::open(instance_));
-  kernel_.emplace(Kernel{std::move(nft), std::move(links), std::move(watch)});
+  kernel_.emplace(Kernel{std::move(nft), std::move(links), std::move(watch), {}});
+  TRY(watch_refusals());
   return loop_->add(kernel_->watch.fd(), EPOLLIN, [this](uint32_t) { on_watch(); });
 }
 
@@ -267,7 +270,8 @@ Status Networks::make_bridges(const Network& network) {
 Status Networks::apply_whole() {
   std::vector<PortPlan> ports;
   for (const auto& [zone, list] : live_) ports.insert(ports.end(), list.begin(), list.end());
-  TRY(kernel_->nft.apply(netns::whole_ruleset(instance_, all(), ports, numbers_.all())));
+  uint16_t group = kernel_->refusals ? kernel_->refusals->group() : 0;
+  TRY(kernel_->nft.apply(netns::whole_ruleset(instance_, all(), ports, numbers_.all(), group)));
   labels_in_rules_ = numbers_.all().size();
   return {};
 }
@@ -382,6 +386,11 @@ std::vector<core::HostCheck> Networks::checks() {
     return kind == netns::NetworkKind::kRouted || kind == netns::NetworkKind::kNat;
   };
   std::vector<core::HostCheck> checks;
+  if (!refusals_fault_.empty())
+    checks.push_back(
+        {"networks", "limited",
+         "packets to other labels are refused without an audit record: " + refusals_fault_,
+         "modprobe nfnetlink_log, then start zoned again"});
   if (std::none_of(objects_.begin(), objects_.end(), leads_outside)) return checks;
   auto asks_host = [&](const auto& item) {
     return leads_outside(item) && item.second.network.dns.empty();

@@ -25,6 +25,7 @@
 #include "netns/links.h"
 #include "netns/nft.h"
 #include "netns/port.h"
+#include "netns/refusal_log.h"
 #include "netns/ruleset_watch.h"
 #include "zoned/core/host_facts.h"
 #include "zoned/daemon/events.h"
@@ -83,6 +84,11 @@ class Networks {
     std::function<void()> changed;  // zones have come or gone
   };
   void set_name_hooks(NameHooks hooks) { name_hooks_ = std::move(hooks); }
+
+  // What a running zone tried to send to another label, as the kernel told it: set once, before
+  // recover().
+  using AttemptHook = std::function<void(const std::string& zone, const std::string& reason)>;
+  void set_attempt_hook(AttemptHook hook) { attempt_hook_ = std::move(hook); }
 
   // The rules of a zone's ports, before its links are made.
   base::Status connect(const std::string& zone, const std::vector<netns::PortPlan>& ports);
@@ -145,6 +151,7 @@ class Networks {
     netns::Nft nft;
     netns::Links links;
     netns::RulesetWatch watch;
+    std::optional<netns::RefusalLog> refusals;  // none: the kernel can't tell
   };
   Networks(netns::Instance instance, LabelNumbers numbers, Registry* registry,
            base::EventLoop* loop, Events* events, const labels::Encodings* encodings);
@@ -184,6 +191,12 @@ class Networks {
   void write_names_soon();
   void on_watch();
   void restore_rules(const std::string& why);
+  // What labels refuse (networks_refusals.cc).
+  base::Status watch_refusals();
+  void on_refusals();
+  const netns::PortPlan* port_named(const std::string& host_name, std::string* zone) const;
+  bool has_equal(const netns::Address& address, uint32_t label) const;
+  std::string reason_of(const netns::Refusal& refusal, const netns::PortPlan& from) const;
 
   netns::Instance instance_;
   LabelNumbers numbers_;
@@ -196,6 +209,8 @@ class Networks {
   base::UniqueFd hosts_;   // RUN/networks
   base::EventLoop::TimerId names_timer_ = 0;
   NameHooks name_hooks_;
+  AttemptHook attempt_hook_;
+  std::string refusals_fault_;
   std::map<std::string, Object> objects_;
   std::optional<Kernel> kernel_;
   std::map<std::string, std::vector<netns::PortPlan>> live_;
