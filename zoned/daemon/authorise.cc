@@ -128,11 +128,24 @@ bool may_see(const Caller& caller, const Zone& zone) {
   return caller.role == Role::kSystem && caller.rights.in_range(zone.label);
 }
 
+namespace {
+
+// For the audit log alone: why a zone that is there does not exist for the caller.
+std::string why_hidden(const Caller& caller, const Zone& zone) {
+  if (!labels::may_see(caller.rights.clearance, zone.label))
+    return "hidden: the clearance does not dominate the zone's label";
+  if (caller.role == Role::kSecurity) return "hidden: from security administrators";
+  return is_service(zone) ? "hidden: the zone serves others" : "hidden: no [[admin]] entry";
+}
+
+}  // namespace
+
 Status authorise(const Caller& caller, std::string_view method, Verb verb, const Zone* zone,
                  std::string_view name, AuditSink* audit, const nlohmann::json* given) {
   Status status = decide(caller, verb, zone, name);
   if (audit == nullptr) return status;
-  std::string_view reason = status ? std::string_view() : status.error().message;
+  std::string reason = status ? std::string() : status.error().message;
+  if (zone != nullptr && !may_see(caller, *zone)) reason = why_hidden(caller, *zone);
   TRY(audit->record({caller, method, verb, name, status.ok(), zone, reason, given}));
   return status;
 }

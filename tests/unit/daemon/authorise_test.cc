@@ -32,12 +32,14 @@ class Recorder : public AuditSink {
     ++count;
     allowed = decision.allowed;
     zone = std::string(decision.zone);
+    reason = std::string(decision.reason);
     return {};
   }
   void settle(std::string_view, Then then) override { then({}); }
   int count = 0;
   bool allowed = false;
   std::string zone;
+  std::string reason;
 };
 
 Caller user(const Label& clearance, Role role = Role::kNone, const Label& minimum = kPublic) {
@@ -152,20 +154,30 @@ TEST_CASE("role and verb give exactly these decisions on the host") {
   }
 }
 
-TEST_CASE("a hidden zone and an absent zone answer alike") {
+TEST_CASE("a hidden zone and an absent zone answer alike; the record tells which it was") {
   const Grant all{kUser, true, true};
-  const std::vector<std::pair<Caller, Shape>> rows = {
-      {user(kSecretA), zone_of(kSecret)},
-      {user(kSecret), zone_of(kSecretA, {all})},
-      {user(kSecretB, Role::kSystem), zone_of(kSecretA, {all})},
-      {user(kSecretA, Role::kSecurity), zone_of(kSecretA, {all})},
-      {Caller{}, zone_of(kPublic, {all})}};
+  struct Row {
+    Caller caller;
+    Shape shape;
+    const char* reason;
+  };
+  const std::vector<Row> rows = {{user(kSecretA), zone_of(kSecret), "hidden: no [[admin]] entry"},
+                                 {user(kSecret), zone_of(kSecretA, {all}),
+                                  "hidden: the clearance does not dominate the zone's label"},
+                                 {user(kSecretB, Role::kSystem), zone_of(kSecretA, {all}),
+                                  "hidden: the clearance does not dominate the zone's label"},
+                                 {user(kSecretA, Role::kSecurity), zone_of(kSecretA, {all}),
+                                  "hidden: from security administrators"},
+                                 {Caller{}, zone_of(kPublic, {all}),
+                                  "hidden: the clearance does not dominate the zone's label"}};
   Recorder recorder;
-  for (const auto& [caller, shape] : rows) {
+  for (const auto& [caller, shape, reason] : rows) {
     Zone zone = make(shape);
     for (Verb verb : kZoneVerbs) {
       auto hidden = authorise(caller, "M", verb, &zone, "web", &recorder);
+      CHECK(recorder.reason == reason);
       auto absent = authorise(caller, "M", verb, nullptr, "web", &recorder);
+      CHECK(recorder.reason == "zone 'web': no such zone");
       REQUIRE_FALSE(hidden.ok());
       REQUIRE_FALSE(absent.ok());
       CHECK(hidden.error().code == absent.error().code);
