@@ -349,11 +349,13 @@ std::span<const Option> global_options() { return kGlobal; }
 std::string help_text() {
   std::string text = "usage: zone [options] VERB [arguments]\n";
   std::string_view group;
+  size_t widest = 0;
+  for (const Verb& verb : kVerbs) widest = std::max(widest, verb.name.size());
   for (const Verb& verb : kVerbs) {
     if (verb.group != group) text += "\n" + std::string(verb.group) + ":\n";
     group = verb.group;
     std::string line = "  " + std::string(verb.name);
-    line.resize(16, ' ');
+    line.resize(widest + 4, ' ');
     text += line + std::string(verb.help) + "\n";
   }
   text += "\nOptions, before or after the verb:\n";
