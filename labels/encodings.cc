@@ -2,7 +2,6 @@
 
 #include "base/strings.h"
 #include "labels/encodings_names.h"
-#include "labels/encodings_parser.h"
 
 namespace labels {
 namespace {
@@ -12,14 +11,6 @@ using base::make_error;
 
 constexpr Reading kUnconstrained{false, true};
 constexpr char kBlack[] = "#000000";
-
-EncodingsData read(std::string_view text, Faults* faults) {
-  if (text.size() > Encodings::kMaxSize) {
-    faults->add(1, "limits", "the file is larger than 1 MiB");
-    return {};
-  }
-  return EncodingsParser(text, faults).run();
-}
 
 Point point_of(const Label& label) { return {label.classification(), label.compartments(), {}}; }
 
@@ -71,21 +62,6 @@ std::string canonical(const EncodingsData& data, const WordList& list, const Lab
 }
 
 }  // namespace
-
-base::Result<Encodings> Encodings::parse(std::string_view text, std::string_view file) {
-  Faults faults;
-  auto data = std::make_shared<const EncodingsData>(read(text, &faults));
-  if (faults.empty()) return Encodings(std::move(data));
-  Fault first = faults.take().front();
-  return make_error(Code::kInvalid, std::string(file) + ":" + std::to_string(first.line) + ": " +
-                                        first.rule + ": " + first.message);
-}
-
-std::vector<Fault> Encodings::check(std::string_view text) {
-  Faults faults;
-  read(text, &faults);
-  return faults.take();
-}
 
 const Label& Encodings::default_label() const {
   return data_->default_user_label ? *data_->default_user_label : data_->minimum_label;

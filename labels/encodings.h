@@ -30,6 +30,9 @@ class Encodings {
 
   // kInvalid with the first fault: "FILE:LINE: RULE: MESSAGE".
   static base::Result<Encodings> parse(std::string_view text, std::string_view file);
+  // What parse() made, as a process that is not trusted tells it. Derived parts, lines and titles are made
+  // anew. kInvalid for data that no file gives; its text is for developers.
+  static base::Result<Encodings> accept(EncodingsData data);
   // All faults (at most 100) in the file's order; empty: parse() succeeds.
   static std::vector<Fault> check(std::string_view text);
   // What serves a host without a file: PUBLIC, INTERNAL, CONFIDENTIAL, SECRET and a few compartments.

@@ -1,5 +1,5 @@
-// An encodings file as plain data. Only labels/encodings*.cc make it; see encodings.h for the source
-// of the terms.
+// An encodings file as plain data. Only labels/encodings*.cc make it, or accept it from elsewhere
+// (Encodings::accept); see encodings.h for the source of the terms.
 #pragma once
 
 #include <array>

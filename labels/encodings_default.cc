@@ -91,10 +91,4 @@ label= ADMIN_HIGH;   color= #636363;
 
 std::string_view Encodings::built_in_text() { return kText; }
 
-// The text is ours, and a test parses it.
-const Encodings& Encodings::built_in() {
-  static const Encodings encodings = *parse(kText, "built-in encodings");
-  return encodings;
-}
-
 }  // namespace labels

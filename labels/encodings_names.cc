@@ -299,6 +299,7 @@ const Classification* find_classification(const EncodingsData& data, std::string
 
 void index_words(WordList* list) {
   list->names.clear();
+  list->longest_name = 0;
   for (size_t i = 0; i < list->words.size(); ++i) {
     const Word& word = list->words[i];
     std::vector<std::string> keys{name_key(word.name)};

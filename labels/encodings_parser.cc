@@ -2,6 +2,7 @@
 
 #include "base/strings.h"
 #include "labels/encodings_check.h"
+#include "labels/encodings_rules.h"
 
 namespace labels {
 namespace {
@@ -19,6 +20,14 @@ std::string lower(std::string_view text) {
   for (char& c : result)
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
   return result;
+}
+
+EncodingsData read(std::string_view text, Faults* faults) {
+  if (text.size() > Encodings::kMaxSize) {
+    faults->add(1, "limits", "the file is larger than 1 MiB");
+    return {};
+  }
+  return EncodingsParser(text, faults).run();
 }
 
 }  // namespace
@@ -90,25 +99,11 @@ bool EncodingsParser::once(const Item& at, const std::string& rule, std::set<Key
 }
 
 bool EncodingsParser::check_new_name(const Item& at, const std::string& rule, bool referred_to) {
-  std::vector<std::string> parts = name_parts(at.text);
-  auto bad = [&](const std::string& why) {
-    fault(at, rule, "name " + base::quoted(at.text) + " " + why);
-    return false;
-  };
-  if (parts.empty()) return bad("is empty");
-  if (at.text.size() > kMaxName)
-    return bad("is longer than " + std::to_string(kMaxName) + " bytes");
-  if (parts.size() > kMaxNameParts)
-    return bad("has more than " + std::to_string(kMaxNameParts) + " parts");
-  if (at.text.find(',') != std::string::npos) return bad("holds ','");
-  if (!referred_to) return true;
-  if (at.text.find_first_of("[]\\=") != std::string::npos)
-    return bad("holds '[', ']', '\\' or '='");
-  if (reads_as_keyword(at.text)) return bad("reads as a keyword");
-  for (const std::string& part : parts)
-    if (part == "!" || part == "&" || part == "|" || part.front() == '*')
-      return bad("has a part that combinations can't name");
-  return true;
+  std::string problem = name_problem(at.text, referred_to);
+  if (problem.empty() && referred_to && reads_as_keyword(at.text)) problem = "reads as a keyword";
+  if (problem.empty()) return true;
+  fault(at, rule, "name " + base::quoted(at.text) + " " + problem);
+  return false;
 }
 
 Bits EncodingsParser::parse_bits(const Item& at, const std::string& rule) {
@@ -274,6 +269,28 @@ EncodingsData EncodingsParser::run() {
   if (item().keyword == Keyword::kLocalDefinitions) local_definitions();
   if (item().keyword != Keyword::kEnd && !lost_) unexpected(item(), "sections");
   return std::move(data_);
+}
+
+base::Result<Encodings> Encodings::parse(std::string_view text, std::string_view file) {
+  Faults faults;
+  auto data = std::make_shared<const EncodingsData>(read(text, &faults));
+  if (faults.empty()) return Encodings(std::move(data));
+  Fault first = faults.take().front();
+  return base::make_error(base::Code::kInvalid, std::string(file) + ":" +
+                                                    std::to_string(first.line) + ": " + first.rule +
+                                                    ": " + first.message);
+}
+
+std::vector<Fault> Encodings::check(std::string_view text) {
+  Faults faults;
+  read(text, &faults);
+  return faults.take();
+}
+
+// The text is ours, and a test parses it.
+const Encodings& Encodings::built_in() {
+  static const Encodings encodings = *parse(built_in_text(), "built-in encodings");
+  return encodings;
 }
 
 }  // namespace labels

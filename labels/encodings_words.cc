@@ -1,6 +1,7 @@
 // The sections of words: WORDS, REQUIRED COMBINATIONS, COMBINATION CONSTRAINTS.
 #include "base/strings.h"
 #include "labels/encodings_parser.h"
+#include "labels/encodings_rules.h"
 
 namespace labels {
 namespace {
@@ -12,21 +13,6 @@ std::string title_of(Keyword section) {
   title.pop_back();
   return title;
 }
-
-// Classes that a word is read at and shown at, as words need them: each at most the next.
-struct ClassOrder {
-  const std::optional<uint8_t> Word::*low;
-  const std::optional<uint8_t> Word::*high;
-  const char* low_text;
-  const char* high_text;
-};
-
-constexpr ClassOrder kClassOrders[] = {
-    {&Word::minclass, &Word::maxclass, "minclass", "maxclass"},
-    {&Word::minclass, &Word::omaxclass, "minclass", "omaxclass"},
-    {&Word::ominclass, &Word::maxclass, "ominclass", "maxclass"},
-    {&Word::ominclass, &Word::omaxclass, "ominclass", "omaxclass"},
-};
 
 }  // namespace
 
@@ -153,26 +139,10 @@ void EncodingsParser::needs_affix(const Item& at, const std::string& rule, const
 }
 
 void EncodingsParser::check_word(const std::string& rule, const WordList& list, const Word& word) {
-  auto bad = [&](std::string_view part, const std::string& why) {
-    faults_->add(word.line, part.empty() ? rule : rule_of(rule, part),
-                 "word " + base::quoted(word.name) + " " + why);
-  };
   check_word_names(rule, list, word);
-  bool has_bits = word.compartments.mask().any() || word.markings.mask().any();
-  if (!word.is_affix() && !has_bits) bad("", "has neither compartments nor markings");
-  if (word.is_prefix && word.is_suffix) bad("", "is both prefix and suffix");
-  if (word.is_affix() && (word.prefix != Word::kNone || word.suffix != Word::kNone))
-    bad("", "is a prefix or suffix and needs one");
-  if (word.is_suffix && has_bits) bad("", "is a suffix, which has no bits");
-  if (word.is_prefix && (word.compartments.off.any() || word.markings.off.any()))
-    bad("", "is a prefix with bits off");
-  for (const ClassOrder& order : kClassOrders) {
-    const auto& low = word.*order.low;
-    const auto& high = word.*order.high;
-    if (low && high && *low > *high)
-      bad(order.low_text,
-          std::string("has its ") + order.low_text + " above its " + order.high_text);
-  }
+  for (const WordProblem& problem : word_problems(word))
+    faults_->add(word.line, problem.part.empty() ? rule : rule_of(rule, problem.part),
+                 "word " + base::quoted(word.name) + " " + problem.why);
 }
 
 void EncodingsParser::check_word_names(const std::string& rule, const WordList& list,

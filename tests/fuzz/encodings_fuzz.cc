@@ -86,6 +86,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     for (const std::string& name : base::split(input.substr(mark + kMark.size()), '\n'))
       check_name(encodings, name);
   if (!parsed) return 0;
+  auto accepted = Encodings::accept(encodings.data());
+  require(accepted.ok(), "read but not accepted", accepted ? "" : accepted.error().message);
   require(encodings.check_label(encodings.default_label()).ok(), "default label", "");
   require(encodings.check_clearance(encodings.default_clearance()).ok(), "default clearance", "");
   require(encodings.default_clearance().dominates(encodings.default_label()), "defaults", "");
