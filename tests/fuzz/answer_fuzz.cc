@@ -1,5 +1,5 @@
 // Answers of a zone-parse that was taken over: what is taken has one form, and a configuration among it
-// is one that a text could have said.
+// is one that a text could have said, and label encodings are as sound as those of a file.
 #include <cstdint>
 #include <cstdlib>
 #include <string>
@@ -8,6 +8,7 @@
 #include "base/strings.h"
 #include "zoned/api/message.h"
 #include "zoned/api/tagged.h"
+#include "zoned/core/encodings_value.h"
 #include "zoned/core/parse_text.h"
 #include "zoned/core/spec_toml.h"
 
@@ -38,6 +39,28 @@ void check_pool(const nlohmann::json& value) {
   require(again.ok() && *again == pool->spec);
 }
 
+// Whatever encodings it makes up, they hold together.
+void check_encodings(const nlohmann::json& value) {
+  auto encodings = core::take_encodings(value);
+  if (!encodings) return check_error(encodings.error());
+  require(core::encodings_value(encodings->data()) == value);
+  require(encodings->check_label(encodings->default_label()).ok());
+  require(encodings->check_clearance(encodings->default_clearance()).ok());
+  require(encodings->default_clearance().dominates(encodings->default_label()));
+  for (const labels::Classification& it : encodings->data().classifications) {
+    labels::Label label(it.value, it.initial_compartments);
+    auto back = encodings->parse_label(encodings->name_of(label));
+    require(back.ok() && *back == label);
+    require(encodings->colour_of(label).size() == 7);
+    for (const labels::Word& word : encodings->data().sensitivity.words) {
+      auto named = encodings->parse_label(it.name + " " + word.name);
+      if (!named) continue;
+      auto again = encodings->parse_label(encodings->name_of(*named));
+      require(again.ok() && *again == *named);
+    }
+  }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -50,5 +73,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (auto call = api::call_from_value(*value); !call) check_error(call.error());
   check_zone(*value);
   check_pool(*value);
+  check_encodings(*value);
   return 0;
 }

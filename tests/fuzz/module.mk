@@ -33,7 +33,7 @@ endef
 
 $(eval $(call fuzz_target,config,$(wildcard zoned/core/spec*.cc zoned/core/config_*.cc) netns/address.cc netns/firewall.cc netns/instance.cc netns/network.cc base/bits.cc base/strings.cc base/result.cc))
 $(eval $(call fuzz_target,api,$(filter-out zoned/api/client.cc zoned/api/audit%,$(wildcard zoned/api/*.cc)) build/fuzz/gen/api_text.cc base/event_loop.cc base/files.cc base/result.cc base/strings.cc base/unix_socket.cc))
-$(eval $(call fuzz_target,answer,zoned/core/parse_answer.cc $(wildcard zoned/core/spec*.cc zoned/core/config_*.cc) netns/address.cc netns/firewall.cc netns/instance.cc netns/network.cc base/bits.cc zoned/api/message.cc zoned/api/tagged.cc base/strings.cc base/result.cc))
+$(eval $(call fuzz_target,answer,zoned/core/parse_answer.cc zoned/core/encodings_value.cc $(wildcard labels/*.cc) $(wildcard zoned/core/spec*.cc zoned/core/config_*.cc) netns/address.cc netns/firewall.cc netns/instance.cc netns/network.cc base/bits.cc zoned/api/message.cc zoned/api/tagged.cc base/strings.cc base/result.cc))
 $(eval $(call fuzz_target,audit,zoned/api/audit_check.cc zoned/api/audit_record.cc base/sha256.cc base/strings.cc base/result.cc,-lnettle))
 $(eval $(call fuzz_target,mountinfo,base/mountinfo.cc base/strings.cc base/result.cc))
 $(eval $(call fuzz_target,state,zoned/daemon/state.cc zoned/core/keeper_protocol.cc labels/label.cc base/strings.cc base/result.cc))

@@ -13,7 +13,7 @@ $(eval $(call root_test,solaris,))
 $(BUILD)/root/solaris: | $(zone_programs)
 $(eval $(call root_test,networks,))
 $(BUILD)/root/networks: | $(zone_programs)
-$(eval $(call root_test,parser,api))
+$(eval $(call root_test,parser,labels api base))
 $(BUILD)/root/parser: | $(zone_programs) $(BUILD)/victims/evilparse
 $(eval $(call root_test,qmp,vmzone,-lpng))
 $(eval $(call root_test,vm_install,))

@@ -10,6 +10,7 @@
 
 #include "base/files.h"
 #include "base/unix_socket.h"
+#include "labels/encodings.h"
 #include "tests/harness/sandbox.h"
 #include "tests/harness/shell.h"
 #include "zoned/api/client.h"
@@ -246,14 +247,94 @@ TEST_CASE("a configuration file that ends its reader costs its zone, not the oth
   CHECK(log.find("m.toml: the process that reads it ended") != std::string::npos);
 }
 
-TEST_CASE("zoned itself holds no reader of TOML") {
+TEST_CASE("a process that lies about label encodings or ends over them starts no daemon") {
   World world("evil");
-  auto holds_one = [&](const std::string& program) {
-    return must(base::read_file(AT_FDCWD, world.box().program(program), 64 << 20)).find("N4toml") !=
+  world.box().start();
+  world.box().zone_ok({"create", "mine", "--set", "label=SECRET"});
+  world.box().kill_daemon();
+  const std::string file = world.box().root() + "/etc/label_encodings";
+  const std::string text(labels::Encodings::built_in_text());
+  auto write = [&](const std::string& what) {
+    harness::write_text(file, "* EVIL:" + what + "\n" + text);
+  };
+  for (const char* what : {
+           "crash",
+           "rubbish",
+           "huge",
+           "flood",
+           "set  7",
+           "set /1 []",
+           "set /1/0/3 300",
+           "set /1/0/3 6",
+           "set /1/0/0 \"SECRET\"",
+           "set /1/0/0 \"\\u001b[2J\"",
+           "set /1/0/4 \"00\"",
+           "set /2/1 7",
+           "set /2/1/0 []",
+           "set /2/1/0/0/5 511",
+           "set /2/1/0/0/7/0 255",
+           "set /2/1/1/0 [0,511]",
+           "set /2/1/2/0 [false,\"\",\"\"]",
+           "set /3 []",
+           "set /3/0/0 255",
+           "set /4/1 \"high\"",
+           "set /5/1 \"high\"",
+           "set /6/0 \"SECRET\"",
+           "set /7/0 [511,\"#000000\"]",
+           "set /8/0/2 \"red; x\"",
+       }) {
+    INFO(what);
+    write(what);
+    auto started = must(base::run_program(
+        {world.box().program("zoned"), "--root", world.box().root(), "--background"}));
+    CHECK(started.status == 1);
+    CHECK(started.err.find("label_encodings: the process that reads it failed") !=
+          std::string::npos);
+  }
+  // The same act, true: and a lie that makes sound encodings changes names, not labels, and goes with
+  // its file.
+  auto label = [&] {
+    auto reply = must(world.call(kRoot, "List", {{"names", {"mine"}}}));
+    return reply.parameters["zones"][0]["label"];
+  };
+  write("nothing");
+  world.box().start();
+  CHECK(label() == "SECRET");
+  world.box().kill_daemon();
+  write("set /1/3/0 \"LIED\"");
+  world.box().start();
+  CHECK(label() == "LIED");
+  world.box().kill_daemon();
+  std::filesystem::remove(file);
+  world.box().start();
+  CHECK(label() == "SECRET");
+}
+
+TEST_CASE("ending zones goes on whatever label encodings do to who reads them") {
+  World world("evil");
+  world.box().start();
+  world.box().kill_daemon();
+  const std::string file = world.box().root() + "/etc/label_encodings";
+  harness::write_text(file, "* EVIL:crash\n");
+  auto run = [&](const char* what) {
+    return must(
+        base::run_program({world.box().program("zoned"), "--root", world.box().root(), what}));
+  };
+  CHECK(run("--background").status == 1);
+  CHECK(run("--stop-all").status == 0);
+  std::filesystem::remove(file);
+}
+
+TEST_CASE("zoned itself holds no reader of TOML or of label encodings") {
+  World world("evil");
+  auto holds_one = [&](const std::string& program, const char* name) {
+    return must(base::read_file(AT_FDCWD, world.box().program(program), 64 << 20)).find(name) !=
            std::string::npos;
   };
-  CHECK(holds_one("zone-parse"));
-  CHECK_FALSE(holds_one("zoned"));
+  for (const char* name : {"N4toml", "NAME INFORMATION LABELS:"}) {
+    CHECK(holds_one("zone-parse", name));
+    CHECK_FALSE(holds_one("zoned", name));
+  }
 }
 
 TEST_CASE("without a process to read with zoned does not serve") {

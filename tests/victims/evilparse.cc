@@ -47,6 +47,19 @@ json lie() {
   return *api::decode_tagged(core::answer_request(request));
 }
 
+// The answer with each "EVIL:set PLACE VALUE" of the text done to its value: a JSON pointer and JSON.
+std::string set(const std::string& request) {
+  constexpr std::string_view kSet = "EVIL:set ";
+  json answer = *api::decode_tagged(core::answer_request(request));
+  for (size_t at = 0; (at = request.find(kSet, at)) != std::string::npos;) {
+    at += kSet.size();
+    std::string line = request.substr(at, request.find('\n', at) - at);
+    size_t blank = line.find(' ');
+    answer[1][json::json_pointer(line.substr(0, blank))] = json::parse(line.substr(blank + 1));
+  }
+  return *api::encode_tagged(answer);
+}
+
 [[noreturn]] void flood() {
   const std::string rubbish(1 << 16, 'x');
   while (base::write_all(0, rubbish)) continue;
@@ -73,6 +86,10 @@ int serve(int) {
     if (told("huge")) give(std::string(64 << 20, '\0'));
     if (told("twice")) give(core::answer_request(request));
     lying = lying || told("lie");
+    if (told("set")) {
+      give(set(request));
+      continue;
+    }
     give(lying ? *api::encode_tagged(lie()) : core::answer_request(request));
   }
 }

@@ -5,6 +5,7 @@
 
 #include "base/strings.h"
 #include "zoned/api/tagged.h"
+#include "zoned/core/encodings_value.h"
 #include "zoned/core/parse_text.h"
 #include "zoned/core/parse_value.h"
 #include "zoned/core/spec_document.h"
@@ -162,6 +163,16 @@ Result<json> take_answer(std::string_view bytes) {
 Result<ConfigDocument> take_document(const json& answer) {
   TRY_AS(const json* value, open_answer(answer));
   return document_of(*value);
+}
+
+Result<labels::Encodings> take_encodings(const json& answer) {
+  auto data = encodings_from_value(answer);
+  if (!data) return malformed();
+  auto encodings = labels::Encodings::accept(*std::move(data));
+  if (encodings) return encodings;
+  base::Error error = malformed();
+  error.message += ": " + encodings.error().message;
+  return error;
 }
 
 template <typename Spec>

@@ -33,6 +33,12 @@ std::string documents_request(const std::vector<ConfigText>& texts) {
   return out;
 }
 
+std::string encodings_request(const ConfigText& text) {
+  std::string out = one_field(kEncodings, text.file);
+  put_field(text.text, &out);
+  return out;
+}
+
 std::string edit_request(bool pool, std::string_view name, std::string_view text,
                          const std::vector<std::string>& assignments) {
   std::string out(1, pool ? kEditPool : kEditZone);

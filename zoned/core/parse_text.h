@@ -1,4 +1,4 @@
-// Texts that others wrote - calls, configuration - are read by a process apart, zone-parse: this is what
+// Texts that others wrote - calls, configuration, label encodings - are read by a process apart, zone-parse: this is what
 // it is asked, how it answers, and how zoned takes the answer. A process that reads hostile bytes may
 // be taken over by them; an answer is therefore believed in nothing but what it says about the very
 // bytes that were asked about, and is checked as if a stranger had sent it.
@@ -11,6 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/result.h"
+#include "labels/encodings.h"
 #include "zoned/core/config_document.h"
 #include "zoned/core/spec.h"
 
@@ -34,6 +35,8 @@ std::string documents_request(const std::vector<ConfigText>& texts);
 // edit_zone() or edit_pool(); for take_config().
 std::string edit_request(bool pool, std::string_view name, std::string_view text,
                          const std::vector<std::string>& assignments);
+// A label_encodings file; for take_encodings().
+std::string encodings_request(const ConfigText& text);
 // Any JSON text; the answer is its value.
 std::string json_request(std::string_view text);
 
@@ -55,5 +58,8 @@ struct Configured {
 // Spec is ZoneSpec or PoolSpec. kInvalid also for null: there was no configuration.
 template <typename Spec>
 base::Result<Configured<Spec>> take_config(std::string_view name, const nlohmann::json& answer);
+
+// Those of the answer to encodings_request(), as sound as Encodings::parse() makes them.
+base::Result<labels::Encodings> take_encodings(const nlohmann::json& answer);
 
 }  // namespace core

@@ -20,6 +20,7 @@ enum RequestKind : char {
   kDocuments = 'd',  // file and text, for each
   kEditZone = 'z',   // name, text, assignments
   kEditPool = 'p',   // likewise
+  kEncodings = 'l',  // file and text; the answer: encodings_value.h
   kJson = 'j',       // a text
 };
 

@@ -5,6 +5,7 @@
 #include "base/strings.h"
 #include "zoned/api/message.h"
 #include "zoned/api/tagged.h"
+#include "zoned/core/encodings_value.h"
 #include "zoned/core/parse_text.h"
 #include "zoned/core/parse_value.h"
 #include "zoned/core/spec_toml.h"
@@ -185,6 +186,12 @@ json answer_documents(const Fields& fields) {
   return answer_of(std::move(answers));
 }
 
+json answer_encodings(const Fields& fields) {
+  auto encodings = labels::Encodings::parse(fields[1], fields[0]);
+  if (!encodings) return answer_of(encodings.error());
+  return answer_of(encodings_value(encodings->data()));
+}
+
 json answer_json(const std::string& text) {
   auto value = api::parse_json(text);
   if (value) return answer_of(*std::move(value));
@@ -198,6 +205,7 @@ json answer(std::string_view request) {
   if (request[0] == kDocuments) return answer_documents(*fields);
   if (request[0] == kCall && fields->size() == 1) return answer_call(fields->front());
   if (request[0] == kJson && fields->size() == 1) return answer_json(fields->front());
+  if (request[0] == kEncodings && fields->size() == 2) return answer_encodings(*fields);
   if ((request[0] != kEditZone && request[0] != kEditPool) || fields->size() < 2)
     return answer_of(make_error(Code::kInternal, "unknown request"));
   Fields assignments(fields->begin() + 2, fields->end());

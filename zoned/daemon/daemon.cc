@@ -88,8 +88,8 @@ Status Daemon::build(const std::string& root, Task task) {
   TRY_AS(cgroups_,
          resource::open_cgroups(roots, subtree_name(root_), resource::block_device_of(paths_.lib)));
   shares_ = std::make_unique<Shares>(registry_.get(), cgroups_.get());
-  TRY_AS(networks_,
-         Networks::open(root_, registry_.get(), loop_.get(), &events_, parsers_.get(), encodings_));
+  TRY_AS(networks_, Networks::open(root_, registry_.get(), loop_.get(), &events_, parsers_.get(),
+                                   &*encodings_));
   TRY(read_settings());
   parsers_->close_reader();
   TRY(open_keepers(programs));
@@ -97,7 +97,7 @@ Status Daemon::build(const std::string& root, Task task) {
   guests_ = std::make_unique<Guests>(loop_.get(), registry_.get(), keepers_.get(), &events_);
   parts_ = {loop_.get(), registry_.get(), cgroups_.get(), ids_.get(),      keepers_.get(),
             &children_,  &events_,        shares_.get(),  networks_.get(), guests_.get(),
-            &host_,      encodings_,      users_.get(),   audit_.get(),    parsers_.get()};
+            &host_,      &*encodings_,    users_.get(),   audit_.get(),    parsers_.get()};
   runtime_ = std::make_unique<Runtime>(parts_);
   names_ =
       std::make_unique<NameService>(loop_.get(), registry_.get(), networks_.get(), keepers_.get(),
@@ -145,30 +145,35 @@ void Daemon::boot_name_service(Zone* zone) {
   });
 }
 
-Status Daemon::read_encodings() {
+Status Daemon::read_encodings(Task task) {
+  constexpr char kBuiltIn[] = "the built-in label encodings";
+  const core::ConfigText built_in{kBuiltIn, std::string(labels::Encodings::built_in_text())};
   const std::string file = paths_.etc + "/label_encodings";
   auto text = base::read_file(AT_FDCWD, file);
-  if (!text && text.error().code == Code::kNotFound) return {};
-  if (!text) return std::move(text).error().context("label encodings");
-  TRY_AS(own_encodings_, labels::Encodings::parse(*text, file));
-  encodings_ = &*own_encodings_;
+  bool absent = !text && text.error().code == Code::kNotFound;
+  if (!text && !absent && task == Task::kServe)
+    return std::move(text).error().context("label encodings");
+  auto read = parsers_->encodings(text ? core::ConfigText{file, *text} : built_in);
+  // Ending zones needs no names.
+  bool failed = !read && text;
+  if (failed && task == Task::kStop) read = parsers_->encodings(built_in);
+  if (!read) return std::move(read).error();
+  encodings_ = *std::move(read);
+  encodings_file_ = text && !failed ? file : kBuiltIn;
   return {};
 }
 
 Status Daemon::read_state(Task task) {
-  encodings_ = &labels::Encodings::built_in();
-  Status names = read_encodings();
-  if (!names && task == Task::kServe) return names;
+  TRY(read_encodings(task));
   std::vector<std::string> problems;
-  TRY(registry_->load(encodings_, parsers_.get(), &problems));
+  TRY(registry_->load(&*encodings_, parsers_.get(), &problems));
   if (task == Task::kServe) {
-    TRY_AS(Users users, Users::load(paths_.etc, encodings_, parsers_.get(), &problems));
+    TRY_AS(Users users, Users::load(paths_.etc, &*encodings_, parsers_.get(), &problems));
     users_ = std::make_unique<Users>(std::move(users));
   }
   for (const std::string& problem : problems) base::log_error(problem);
   if (task == Task::kStop) return {};
-  return registry_->check_labels(own_encodings_ ? paths_.etc + "/label_encodings"
-                                                : "the built-in label encodings");
+  return registry_->check_labels(encodings_file_);
 }
 
 void Daemon::open_read_down() {

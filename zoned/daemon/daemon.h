@@ -45,7 +45,7 @@ class Daemon {
   Daemon();
   base::Status build(const std::string& root, Task task);
   base::Status read_settings();
-  base::Status read_encodings();
+  base::Status read_encodings(Task task);
   base::Status read_state(Task task);
   void open_audit();
   void boot_name_service(Zone* zone);
@@ -84,8 +84,8 @@ class Daemon {
   std::string root_;
   api::Paths paths_;
   std::unique_ptr<base::EventLoop> loop_;
-  std::optional<labels::Encodings> own_encodings_;  // of ETC/label_encodings
-  const labels::Encodings* encodings_ = nullptr;    // those, or the built-in ones
+  std::optional<labels::Encodings> encodings_;  // of ETC/label_encodings, else built-in
+  std::string encodings_file_;                  // which of the two, for errors
   std::unique_ptr<Registry> registry_;
   std::unique_ptr<Users> users_;  // null when only stopping: nobody is served
   std::unique_ptr<Instance> instance_;

@@ -1,6 +1,7 @@
 #include "zoned/daemon/parsers.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "base/log.h"
@@ -119,6 +120,17 @@ Result<json> Parsers::json(const std::string& text) {
   // When the reader ends, the answer tells it.
   static_cast<void>(wait([&done] { return done; }));
   return answer;
+}
+
+Result<labels::Encodings> Parsers::encodings(const core::ConfigText& text) {
+  TRY_AS(ProcessPtr reader, start(nullptr, kReaderAnswer));
+  std::optional<Result<labels::Encodings>> answer;
+  reader->ask(core::encodings_request(text), [&answer](Result<nlohmann::json> told) {
+    answer = told ? core::take_encodings(*told) : Result<labels::Encodings>(told.error());
+  });
+  while (!answer) TRY(loop_->run_once(milliseconds(-1)));
+  if (*answer || answer->error().code == Code::kInvalid) return *std::move(answer);
+  return std::move(*answer).error().context(text.file + ": the process that reads it failed");
 }
 
 Status Parsers::make_room() {

@@ -2,7 +2,7 @@
 // bytes that take such a process over gain nothing: a user's can only make up calls that this user
 // could have sent, and no two users share one. Root's calls have one that is always there; others come
 // with a user's first call and go when it has been idle for a while. Texts of our own folders are read
-// at start-up by one of their own, and each that is edited later by one more.
+// at start-up by one of their own, and each that is edited later by one more; so are label encodings.
 #pragma once
 
 #include <chrono>
@@ -38,6 +38,10 @@ class Parsers : public ConfigReader {
   std::vector<base::Result<core::ConfigDocument>> documents(
       const std::vector<core::ConfigText>& texts) override;
   base::Result<nlohmann::json> json(const std::string& text) override;
+
+  // A label_encodings file, by a process that reads nothing else. Its faults with file and line. Blocks
+  // likewise.
+  base::Result<labels::Encodings> encodings(const core::ConfigText& text);
 
   // A message from a process of uid. kBusy: too many users, or its process ends as soon as it starts.
   void call(uid_t uid, const std::string& message, const api::OnParsed& done);
