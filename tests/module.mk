@@ -11,7 +11,7 @@ unit_tests += $(BUILD)/unit/$(1)
 endef
 
 $(eval $(call unit_test,base,base))
-$(eval $(call unit_test,core,core netns resource labels base,-lseccomp -lnl-3))
+$(eval $(call unit_test,core,core netns resource labels api base,-lseccomp -lnl-3))
 $(eval $(call unit_test,spec,core netns labels api base))
 $(eval $(call unit_test,install,core netns resource labels base,-lseccomp -larchive -lnl-3))
 $(eval $(call unit_test,api,api base,-lnettle))

@@ -11,6 +11,7 @@
 #include "base/strings.h"
 #include "zoned/core/install_plan.h"
 #include "zoned/core/mounts.h"
+#include "zoned/core/unpack.h"
 
 namespace core {
 namespace {
@@ -254,8 +255,12 @@ base::Error job_error(int exit_status, std::string_view stderr_tail) {
   }
   if (message.empty())
     message = "the installing job ended with status " + std::to_string(exit_status);
-  bool no_space = message.find("no space left") != std::string::npos;
-  Code code = no_space ? Code::kNoSpace : exit_status == kRefused ? Code::kInvalid : Code::kIo;
+  Code code = Code::kIo;
+  if (exit_status == kRefused) code = Code::kInvalid;
+  if (exit_status == kJobExists) code = Code::kExists;
+  if (exit_status == kJobBusy) code = Code::kBusy;
+  if (exit_status == kJobMissing) code = Code::kNotFound;
+  if (message.find("no space left") != std::string::npos) code = Code::kNoSpace;
   return make_error(code, std::move(message), std::move(hint));
 }
 

@@ -137,7 +137,7 @@ class RootBuilder {
 
 // All that jobs have in common; the root is not finished.
 void start_job(const JobRequest& request, const InstallFacts& facts, InstallJob* job,
-               RootBuilder* root) {
+               RootBuilder* root, bool read_only_target = false) {
   ZonePlan& plan = job->plan;
   plan.name = request.name;
   plan.boot_id = request.boot_id;
@@ -159,7 +159,7 @@ void start_job(const JobRequest& request, const InstallFacts& facts, InstallJob*
   root->folder("/dev");
   root->folder("/tmp");
   root->add_host(facts);
-  root->tree("/target", "target", request.target, false);
+  root->tree("/target", "target", request.target, read_only_target);
   root->proc("");
   root->dev("", true);
   root->tmpfs("/tmp", "1777");
@@ -241,6 +241,20 @@ InstallJob plan_import(const JobRequest& request, const InstallFacts& facts, con
   job.plan.rlimits.push_back({RLIMIT_AS, kImportMemory, kImportMemory});
   pass("image", source.path, kArchiveFd);
   if (!source.initrd.empty()) pass("initrd", source.initrd, kInitrdFd);
+  return job;
+}
+
+InstallJob plan_transfer(const JobRequest& request, const InstallFacts& facts,
+                         const TransferSpec& spec) {
+  InstallJob job;
+  RootBuilder root(&job);
+  start_job(request, facts, &job, &root, spec.read_only);
+  root.finish();
+  if (spec.content) job.plan.kept_fds = {{"content", kArchiveFd}};
+  if (spec.max_bytes != 0)
+    job.plan.rlimits.push_back({RLIMIT_FSIZE, spec.max_bytes, spec.max_bytes});
+  job.plan.exec.argv = {"zone-unpack"};
+  job.plan.exec.argv.insert(job.plan.exec.argv.end(), spec.words.begin(), spec.words.end());
   return job;
 }
 

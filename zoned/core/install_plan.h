@@ -88,6 +88,17 @@ InstallJob plan_import(const JobRequest& request, const InstallFacts& facts, con
 base::Result<InstallJob> plan_debian(const JobRequest& request, const InstallFacts& facts,
                                      const Source& source);
 
+// A job of zone copy in the tree of a zone (JobRequest::target): zone-unpack with these words (see
+// main_unpack.cc). The stream is its descriptor 3, passed as "content".
+struct TransferSpec {
+  std::vector<std::string> words;
+  bool read_only = true;   // the tree
+  bool content = true;     // there is a stream
+  uint64_t max_bytes = 0;  // of a file that it writes; 0: no limit
+};
+InstallJob plan_transfer(const JobRequest& request, const InstallFacts& facts,
+                         const TransferSpec& spec);
+
 // Name of the image that a debian: source gives, for LIB/images: "debian-SUITE-HASH" with 16 hex
 // digits over packages and archives. Equal names, equal wishes.
 std::string image_name(const InstallFacts& facts, const Source& source);

@@ -17,7 +17,7 @@ $(eval $(call program,zone-keeper,zoned/core/main_keeper.cc,core netns resource 
 programs += $(BUILD)/zone-init $(BUILD)/zone-keeper
 
 # Dynamic: libarchive brings many libraries, and a job sees the host's /usr.
-$(eval $(call program,zone-unpack,zoned/core/main_unpack.cc,core netns resource labels base,-larchive))
+$(eval $(call program,zone-unpack,zoned/core/main_unpack.cc,core netns resource labels api base,-larchive))
 programs += $(BUILD)/zone-unpack
 
 # Static: its cell holds no file.

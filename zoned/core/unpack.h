@@ -23,6 +23,11 @@
 
 namespace core {
 
+// Exit statuses of a job beside 0, 1 and 2 (install_plan.h).
+inline constexpr int kJobExists = 3;  // something is there already
+inline constexpr int kJobBusy = 4;    // in use, or changed meanwhile
+inline constexpr int kJobMissing = 5;
+
 // Where a job's words go; empty functions are allowed.
 class UnpackReport {
  public:
