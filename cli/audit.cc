@@ -126,6 +126,7 @@ class Printer {
       for (const char* member : {"zone", "label_name"})
         if (record.contains(member)) text += "  " + text_of(record, member);
       text += bool_of(record, "allowed") ? "  allowed" : "  refused: " + text_of(record, "reason");
+      if (record.contains("detail")) text += "  " + text_of(record, "detail");
       return shown(text);
     }
     text += text_of(record, "kind");

@@ -66,6 +66,18 @@ base::Result<int> pool_delete(const Context& context, const Arguments& arguments
 base::Result<int> user_set(const Context& context, const Arguments& arguments);
 base::Result<int> user_list(const Context& context, const Arguments& arguments);
 base::Result<int> user_delete(const Context& context, const Arguments& arguments);
+// tree_labels.cc
+base::Result<int> label_set(const Context& context, const Arguments& arguments);
+base::Result<int> label_get(const Context& context, const Arguments& arguments);
+base::Result<int> label_clear(const Context& context, const Arguments& arguments);
+base::Result<int> label_trees(const Context& context, const Arguments& arguments);
+// transfers.cc
+base::Result<int> copy(const Context& context, const Arguments& arguments);
+base::Result<int> relabel(const Context& context, const Arguments& arguments);
+base::Result<int> copy_list(const Context& context, const Arguments& arguments);
+base::Result<int> copy_show(const Context& context, const Arguments& arguments);
+base::Result<int> copy_approve(const Context& context, const Arguments& arguments);
+base::Result<int> copy_reject(const Context& context, const Arguments& arguments);
 // networks.cc
 base::Result<int> net_create(const Context& context, const Arguments& arguments);
 base::Result<int> net_set(const Context& context, const Arguments& arguments);

@@ -103,6 +103,17 @@ constexpr Option kAuditVerify[] = {
     {"file", 0, "FILE", "these files, in this order, instead of zoned's; may be repeated"},
 };
 
+constexpr Option kCopy[] = {
+    {"recursive", 'r', "", "a folder with all that it holds"},
+    {"force", 'F', "", "replace a file by a file"},
+    {"preview", 0, "", "show what would be copied, and end"},
+    {"yes", 'y', "", "do not ask, also when it goes down"},
+};
+constexpr Option kRelabel[] = {
+    {"preview", 0, "", "show what would be moved, and end"},
+    {"yes", 'y', "", "do not ask, also when it goes down"},
+};
+
 constexpr Grammar named(std::span<const Option> options = {}) { return {options, 1, 1}; }
 constexpr Grammar several(std::span<const Option> options) { return {options, 0, UINT_MAX}; }
 
@@ -217,6 +228,38 @@ constexpr Verb kVerbs[] = {
      "Networks",
      {{}, 0, UINT_MAX},
      net_ports},
+    {"label set",
+     "PATH LABEL",
+     "label a folder or file of the host",
+     "Labels",
+     {{}, 2, 2},
+     label_set},
+    {"label get", "PATH", "the label of a folder or file of the host", "Labels", named(),
+     label_get},
+    {"label clear", "PATH", "take its label away", "Labels", named(), label_clear},
+    {"label trees",
+     "",
+     "folders and files of the host that have labels",
+     "Labels",
+     {{}, 0, 0},
+     label_trees},
+    {"copy list", "", "copies that wait", "Labels", {{}, 0, 0}, copy_list},
+    {"copy show", "NUMBER", "what such a copy holds", "Labels", named(), copy_show},
+    {"copy approve", "NUMBER", "let a copy go down, as the second person", "Labels", named(),
+     copy_approve},
+    {"copy reject", "NUMBER", "do not", "Labels", named(), copy_reject},
+    {"copy",
+     "[-r] [-F] [-y] [--preview] ZONE:PATH ZONE:PATH",
+     "copy files between zones, up or down too",
+     "Labels",
+     {kCopy, 2, 2},
+     copy},
+    {"relabel",
+     "[-y] [--preview] ZONE:PATH ZONE[:PATH]",
+     "move a file into a zone of another label",
+     "Labels",
+     {kRelabel, 2, 2},
+     relabel},
     {"label check",
      "[FILE]",
      "each fault of an encodings file, with line and rule",

@@ -137,6 +137,7 @@ def work(ours, guest, folder, depth, rounds, result, program):
     ours.ok("net", "create", "bench", "subnet=10.8.0.0/16")
     settings = ["vm.memory=%dM" % MEMORY_MIB, "net.0.network=bench",
                 "disk.0.path=" + image(folder + "/zone.raw")]
+    ours.ok("label", "set", folder + "/zone.raw", "PUBLIC")
     zone = guests.ZoneGuest(ours, "works", guest, settings)
     disk = image(folder + "/bare.raw")
     times = ({}, {})

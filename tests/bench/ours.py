@@ -14,6 +14,7 @@ class Ours:
         self.zone = [build + "/zone", "--root", self.root]
         os.mkdir(self.root, 0o700)
         self._daemon("--background")
+        self.ok("label", "set", tree, "PUBLIC")  # zone run takes labelled trees alone
 
     def _daemon(self, option):
         with open(self.root + "/zoned.log", "a") as log:

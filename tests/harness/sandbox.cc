@@ -2,12 +2,14 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <thread>
 
@@ -136,7 +138,15 @@ std::vector<pid_t> Sandbox::pids_of(const std::string& command) const {
 std::string Sandbox::busybox_tree(const std::string& name) {
   std::string path = root_ + "/" + name;
   must(make_busybox_tree(path));
+  label_public(path);
   return path;
+}
+
+void Sandbox::label_public(const std::string& path) {
+  // labels::Label::encode(): class 1, no compartments.
+  const std::string label = "1:" + std::string(60, '0');
+  if (setxattr(path.c_str(), "trusted.zoned.label", label.data(), label.size(), 0) != 0)
+    FAIL("label " << path << ": " << strerror(errno));
 }
 
 std::vector<std::string> Sandbox::cgroups() const {

@@ -61,7 +61,11 @@ class Sandbox {
   // Folders of this instance in the mounted cgroup trees: its subtree in each.
   std::vector<std::string> cgroups() const;
 
-  // A busybox tree at ROOT/NAME, for --from dir:PATH. Returns the path.
+  // Labels a folder or file of the host as PUBLIC, the default of zones, as `zone label set` does, but
+  // without a daemon.
+  static void label_public(const std::string& path);
+
+  // A busybox tree at ROOT/NAME, labelled, for --from dir:PATH. Returns the path.
   std::string busybox_tree(const std::string& name = "tree");
 
  private:

@@ -40,11 +40,13 @@ class Doors {
     doors::open_to_others(box);
     harness::shell_ok(box, "ip link set lo up");
     tree = box.busybox_tree();
+    harness::shell_ok(box, "cp /usr/lib/grub-rescue/grub-rescue-cdrom.iso $R/tree.iso");
+    Sandbox::label_public(tree + ".iso");
     box.zone_ok({"net", "create", "lan", "subnet=10.1.2.0/24"});
     box.zone_ok({"user", "set", "bin", "clearance=SECRET HR", "role=system"});
     box.zone_ok({"user", "set", "sys", "clearance=SECRET ENG", "role=security"});
     box.zone_ok({"user", "set", "lp", "clearance=ADMIN_HIGH", "role=security"});
-    box.zone_ok({"user", "set", "games", "clearance=SECRET ENG"});
+    box.zone_ok({"user", "set", "games", "clearance=SECRET ENG", "grants=upgrade"});
   }
   // A native zone with kGrants, installed.
   void make(const std::string& name, const std::string& label, const std::string& more = "") {

@@ -26,3 +26,7 @@ $(eval $(call root_test,audit,api,-lnettle))
 $(BUILD)/root/audit: | $(zone_programs)
 $(eval $(call root_test,doors,labels api base))
 $(BUILD)/root/doors: | $(zone_programs)
+# Other users call as in the test of doors.
+$(eval $(call library,doorclient,tests/root/doors/client.cc))
+$(eval $(call root_test,transfers,doorclient api base))
+$(BUILD)/root/transfers: | $(zone_programs)

@@ -80,6 +80,7 @@ TEST_CASE("a zone is configured, installed, booted, used and removed as in the m
 
 TEST_CASE("zonecfg takes its commands on the command line and from standard input") {
   Manual manual;
+  harness::Sandbox::label_public(manual.box().root() + "/bin");
   manual.ok(
       "zonecfg -z one \"create; set cpu-shares=20; add fs; set dir=/data; set special=$R/bin;"
       " add options ro; end; commit\"");

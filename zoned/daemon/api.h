@@ -18,6 +18,7 @@
 #include "zoned/daemon/install_job.h"
 #include "zoned/daemon/runtime.h"
 #include "zoned/daemon/stat.h"
+#include "zoned/daemon/transfers.h"
 
 namespace zoned {
 
@@ -120,6 +121,34 @@ class Api {
                     const std::string& done);
   base::Status check_user_change(const Caller& caller, const std::string& name,
                                  const User* after) const;
+  // Labels of the host's trees (api_labels.cc).
+  void change_label(Request request, const std::optional<labels::Label>& label);
+  void label_set(Request request);
+  void label_get(Request request);
+  void label_clear(Request request);
+  void label_trees(Request request);
+  // Files from zone to zone (api_transfers.cc).
+  void copy(Request request);
+  void copy_confirm(Request request);
+  void copy_cancel(Request request);
+  void copy_list(Request request);
+  void copy_show(Request request);
+  void copy_approve(Request request);
+  void copy_reject(Request request);
+  base::Status authorise_transfer(const Caller& caller, const char* method, Transfer transfer,
+                                  AuditSink* audit) const;
+  std::string transfer_detail(const Transfer& transfer) const;
+  base::Result<const Transfer*> own_transfer(const Request& request) const;
+  base::Status approvable(const Caller& caller, const char* method, uint64_t number,
+                          AuditSink* audit) const;
+  // audit: null for a decision that is taken anew.
+  using Decide = std::function<base::Status(const Caller& caller, AuditSink* audit)>;
+  void decide(const Request& request, const char* method, const Decide& decide,
+              std::function<void()> next);
+  void write_copy(const api::Answer& answer, uint64_t number);
+  static bool may_approve(const Caller& caller, const Transfer& transfer);
+  void reply_content(const api::Answer& answer, const Transfer& transfer) const;
+  nlohmann::json transfer_members(const Transfer& transfer) const;
   // Host (api_host.cc).
   void host(Request request);
   void stat(Request request);

@@ -101,9 +101,11 @@ void Api::run(Request request) {
     boot->run = true;
     boot->tty = parameters["tty"].get<bool>();
     TRY_AS(boot->stdio, take_client_stdio(std::move(request.call.fds), boot->tty ? 0 : 3));
-    TRY_AS(UniqueFd tree, installer_->open_run_source(parameters["source"].get<std::string>()));
     // Command and environment are in it.
     TRY_AS(ZoneConfig config, core::take_config<core::ZoneSpec>(name, request.call.config));
+    TRY_AS(labels::Label label, parts_.registry->label_for(config.spec, nullptr));
+    TRY_AS(UniqueFd tree,
+           installer_->open_run_source(parameters["source"].get<std::string>(), label));
     TRY_AS(Zone * zone, parts_.registry->create_zone(name, config, true));
     zone->run_source = std::move(tree);
     return zone;

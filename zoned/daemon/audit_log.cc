@@ -24,6 +24,7 @@ namespace {
 
 constexpr size_t kMaxName = 128;  // a name is shorter; what is refused may be anything
 constexpr size_t kMaxReason = 256;
+constexpr size_t kMaxDetail = 1024;
 
 int64_t now_ns() {
   constexpr int64_t kNsPerSecond = 1000000000;
@@ -38,9 +39,10 @@ std::string cut(std::string_view text, size_t max) { return std::string(text.sub
 
 Act act_of(std::string_view method) {
   static constexpr std::array<std::string_view, 3> kHalts = {"Halt", "Shutdown", "StopAll"};
-  static constexpr std::array<std::string_view, 14> kLooks = {
-      "List",    "Info",     "Stat",    "Events",   "Export", "Verify", "PoolList",
-      "NetList", "PoolInfo", "NetInfo", "NetPorts", "Host",   "Audit",  "UserList"};
+  static constexpr std::array<std::string_view, 17> kLooks = {
+      "List",     "Info",     "Stat",     "Events",     "Export",   "Verify",
+      "PoolList", "NetList",  "PoolInfo", "NetInfo",    "NetPorts", "Host",
+      "Audit",    "UserList", "LabelGet", "LabelTrees", "CopyList"};
   if (std::find(kHalts.begin(), kHalts.end(), method) != kHalts.end()) return Act::kHalt;
   if (method == "AuditAccept") return Act::kAccept;
   if (std::find(kLooks.begin(), kLooks.end(), method) != kLooks.end()) return Act::kLook;
@@ -105,6 +107,7 @@ ordered_json AuditLog::members_of(const Decision& decision) const {
   }
   members["allowed"] = decision.allowed;
   if (!decision.reason.empty()) members["reason"] = cut(decision.reason, kMaxReason);
+  if (!decision.detail.empty()) members["detail"] = cut(decision.detail, kMaxDetail);
   if (!decision.allowed || act_of(decision.method) == Act::kLook) return members;
   if (decision.object != nullptr) members["config"] = base::sha256_hex(decision.object->config);
   if (decision.given != nullptr) members["given"] = base::sha256_hex(api::to_text(*decision.given));

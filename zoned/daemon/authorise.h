@@ -44,6 +44,7 @@ struct Decision {
   const Zone* object = nullptr;           // null: there is none of that name
   std::string_view reason = {};           // why it was refused
   const nlohmann::json* given = nullptr;  // the call's parameters; null: not of interest
+  std::string_view detail = {};           // what is to be done, in words
 };
 
 // Where decisions are recorded, before the effect (zoned/daemon/audit_log.h).

@@ -92,12 +92,17 @@ Status Daemon::build(const std::string& root, Task task) {
                                    &*encodings_));
   TRY(read_settings());
   parsers_->close_reader();
+  trees_ = std::make_unique<TreeLabels>(paths_, &*encodings_);
   TRY(open_keepers(programs));
   open_audit();
   guests_ = std::make_unique<Guests>(loop_.get(), registry_.get(), keepers_.get(), &events_);
   parts_ = {loop_.get(), registry_.get(), cgroups_.get(), ids_.get(),      keepers_.get(),
             &children_,  &events_,        shares_.get(),  networks_.get(), guests_.get(),
             &host_,      &*encodings_,    users_.get(),   audit_.get(),    parsers_.get()};
+  parts_.trees = trees_.get();
+  TRY_AS(transfers_, Transfers::open(parts_, programs + "/zone-unpack"));
+  parts_.transfers = transfers_.get();
+  transfers_->require_second(two_person_);
   runtime_ = std::make_unique<Runtime>(parts_);
   names_ =
       std::make_unique<NameService>(loop_.get(), registry_.get(), networks_.get(), keepers_.get(),
@@ -208,6 +213,7 @@ Status Daemon::read_settings() {
     TRY_AS(settings, settings_from_document(document));
   }
   audit_keep_ = settings.audit_keep;
+  two_person_ = settings.two_person;
   // Without it zones are only less well fenced against the host: worth a warning, not a refusal.
   base::log_ignored(
       "limits of all zones together",

@@ -22,6 +22,8 @@
 #include "zoned/daemon/recovery.h"
 #include "zoned/daemon/runtime.h"
 #include "zoned/daemon/settings.h"
+#include "zoned/daemon/transfers.h"
+#include "zoned/daemon/tree_labels.h"
 
 namespace zoned {
 
@@ -60,7 +62,8 @@ class Daemon {
   void on_stranger(pid_t pid, int status);
   void recovered_if_complete();
   void recovered();
-  void sweep_cgroups(unsigned attempt);
+  void sweep_cgroups();
+  void remove_strays(const std::vector<resource::CgroupDriver::Found>& strays, unsigned attempt);
   void remove_old_cells();
   void autoboot();
   // What is left of autoboot: the last is next.
@@ -103,6 +106,8 @@ class Daemon {
   std::unique_ptr<Runtime> runtime_;
   std::unique_ptr<NameService> names_;
   std::unique_ptr<ReadDown> read_down_;
+  std::unique_ptr<TreeLabels> trees_;
+  std::unique_ptr<Transfers> transfers_;
   std::unique_ptr<Installer> installer_;
   std::unique_ptr<AuditLog> audit_;
   std::unique_ptr<Attempts> attempts_;
@@ -113,6 +118,7 @@ class Daemon {
   base::EventLoop::TimerId recovery_timer_ = 0;
   base::Status outcome_;
   uint64_t audit_keep_ = 0;
+  bool two_person_ = false;
   bool recovered_ = false;
   unsigned missing_outputs_ = 0;  // asked of keepers
   bool stop_when_recovered_ = false;

@@ -151,7 +151,7 @@ void Daemon::recovered() {
   for (auto& [name, zone] : registry_->zones())
     if (zone->record) live.push_back({zone->record->range_base});
   if (auto released = ids_->reconcile(live); !released) base::log_error(released.error().message);
-  sweep_cgroups(0);
+  sweep_cgroups();
   base::log_ignored("networks", networks_->recover());
   for (auto& [name, zone] : registry_->zones())
     if (zone->record && zone->state == State::kRunning) runtime_->finish_ports(zone.get());
@@ -176,21 +176,32 @@ void Daemon::recovered() {
 }
 
 // Cgroups without a record: killed in the middle of a boot, a run or an install.
-void Daemon::sweep_cgroups(unsigned attempt) {
-  constexpr unsigned kAttempts = 10;
-  constexpr std::chrono::milliseconds kPause{50};
+void Daemon::sweep_cgroups() {
   auto found = cgroups_->list();
   if (!found) return base::log_error("list cgroups: " + found.error().message);
-  bool left = false;
-  for (const auto& item : *found) {
+  remove_strays(*found, 0);
+}
+
+// strays: as found at the start; what is made later is no business of this.
+void Daemon::remove_strays(const std::vector<resource::CgroupDriver::Found>& strays,
+                           unsigned attempt) {
+  constexpr unsigned kAttempts = 10;
+  constexpr std::chrono::milliseconds kPause{50};
+  std::vector<resource::CgroupDriver::Found> left;
+  for (const auto& item : strays) {
     const Zone* zone = registry_->find(item.zone);
     if (zone != nullptr && (zone->job || (zone->record && zone->record->pool == item.pool)))
       continue;
     base::log_ignored("stray cgroup", cgroups_->kill(item.pool, item.zone));
-    left = !cgroups_->destroy_zone(item.pool, item.zone) || left;
+    if (!cgroups_->destroy_zone(item.pool, item.zone)) left.push_back(item);
   }
-  if (left && attempt < kAttempts)
-    loop_->after(kPause * (attempt + 1), [this, attempt] { sweep_cgroups(attempt + 1); });
+  if (!left.empty() && attempt < kAttempts) {
+    loop_->after(kPause * (attempt + 1),
+                 [this, left, attempt] { remove_strays(left, attempt + 1); });
+    return;
+  }
+  // The jobs of copies that were cut short have ended.
+  if (!stop_when_recovered_ && !stopping_) transfers_->recover();
 }
 
 // Trees of programs that were upgraded since.

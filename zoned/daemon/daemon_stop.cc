@@ -84,6 +84,9 @@ void Daemon::upgrade(const Callback& done) {
       return done(base::make_error(base::Code::kBusy,
                                    "zone " + base::quoted(name) + " is being started or installed",
                                    "try again"));
+  if (transfers_->under_way())
+    return done(
+        base::make_error(base::Code::kBusy, "a copy between zones is under way", "try again"));
   keepers_->reexec([this, done](Status status) {
     if (!status) return done(std::move(status).error().context("upgrade"));
     done({});

@@ -16,6 +16,7 @@
 #include "vmzone/vm_folder.h"
 #include "zoned/core/mounts.h"
 #include "zoned/core/output.h"
+#include "zoned/daemon/host_object.h"
 
 namespace zoned {
 
@@ -25,6 +26,16 @@ using base::Result;
 using base::Status;
 using base::UniqueFd;
 using std::chrono::milliseconds;
+
+struct Guests::ImagePlace {
+  int folder;  // the zone's vm/
+  const labels::Label& label;
+  const labels::Encodings& encodings;
+};
+
+Guests::ImagePlace Guests::place_of(const Zone& zone, const UniqueFd& folder) const {
+  return {folder.get(), zone.label, registry_->encodings()};
+}
 
 namespace {
 
@@ -51,23 +62,45 @@ Result<vmzone::DiskImage> look_at(int fd) {
   return vmzone::inspect_image(head, static_cast<uint64_t>(st.st_size));
 }
 
-Result<UniqueFd> open_image(int folder, const std::string& path, bool read_only) {
-  int flags = (read_only ? O_RDONLY : O_RDWR) | O_NOFOLLOW | O_NONBLOCK;
-  bool absolute = path.starts_with('/');
-  auto fd = base::open_at(absolute ? AT_FDCWD : folder, path, flags);
-  if (!fd)
-    return std::move(fd).error().with_hint(absolute ? "the path is the host's"
-                                                    : "it is looked for in the zone's folder vm/");
+// An image in the zone's folder has its label; one of the host's has its own.
+struct Image {
+  UniqueFd fd;
+  bool lower = false;  // of a label that the zone's strictly dominates
+};
+
+Result<Image> open_image(const Guests::ImagePlace& place, const std::string& path, bool read_only) {
+  int flags = (read_only ? O_RDONLY : O_RDWR) | O_NONBLOCK;
+  Image image;
+  auto open = [&]() -> Status {
+    if (!path.starts_with('/')) {
+      auto fd = base::open_at(place.folder, path, flags | O_NOFOLLOW);
+      if (!fd) return std::move(fd).error().with_hint("it is looked for in the zone's folder vm/");
+      image.fd = *std::move(fd);
+      return {};
+    }
+    TRY_AS(HostObject object, open_host_object(path));
+    TRY(check_use(object, place.label, read_only ? Use::kRead : Use::kWrite, place.encodings));
+    image.lower = object.label != place.label;
+    TRY_AS(image.fd,
+           base::open_at(AT_FDCWD, "/proc/self/fd/" + std::to_string(object.fd.get()), flags));
+    return {};
+  };
+  if (Status opened = open(); !opened) {
+    if (!opened.error().hint.empty() || !path.starts_with('/')) return std::move(opened).error();
+    return std::move(opened).error().with_hint("the path is the host's");
+  }
   struct stat st = {};
-  if (fstat(fd->get(), &st) != 0) return base::sys_error("stat");
+  if (fstat(image.fd.get(), &st) != 0) return base::sys_error("stat");
   if (!S_ISREG(st.st_mode))
     return make_error(Code::kUnsupported, "not a regular file", "give an image file");
-  return fd;
+  return image;
 }
 
 // What the file may come to.
-Result<uint64_t> most_bytes(int folder, const std::string& path, vmzone::DiskFormat format) {
-  TRY_AS(UniqueFd fd, open_image(folder, path, true));
+Result<uint64_t> most_bytes(const Guests::ImagePlace& place, const std::string& path,
+                            bool read_only, vmzone::DiskFormat format) {
+  TRY_AS(Image opened, open_image(place, path, read_only));
+  const UniqueFd& fd = opened.fd;
   if (format == vmzone::DiskFormat::kQcow2) {
     TRY_AS(vmzone::DiskImage image, look_at(fd.get()));
     return vmzone::largest_qcow2(image.virtual_size);
@@ -91,7 +124,7 @@ Guests::~Guests() = default;
 // --- what goes into a cell -----------------------------------------------------------------------
 
 Result<std::map<std::string, vmzone::DiskFormat>> Guests::formats(
-    int folder, const core::ZoneSpec& spec, const vmzone::Hardware& known) const {
+    const ImagePlace& place, const core::ZoneSpec& spec, const vmzone::Hardware& known) const {
   std::map<std::string, vmzone::DiskFormat> formats;
   for (size_t i = 0; i < spec.disk.size(); ++i) {
     const core::DiskSpec& disk = spec.disk[i];
@@ -100,8 +133,8 @@ Result<std::map<std::string, vmzone::DiskFormat>> Guests::formats(
                               [&id](const vmzone::PinnedDisk& item) { return item.id == id; });
     if (disk.path.empty() || disk.media == "cd" || pinned) continue;
     auto image = [&]() -> Result<vmzone::DiskImage> {
-      TRY_AS(UniqueFd fd, open_image(folder, disk.path, true));
-      return look_at(fd.get());
+      TRY_AS(Image opened, open_image(place, disk.path, disk.read_only));
+      return look_at(opened.fd.get());
     }();
     if (!image) return std::move(image).error().context("disk " + base::quoted(disk.path));
     formats[id] = image->format;
@@ -113,7 +146,7 @@ Result<vmzone::Hardware> Guests::hardware(const Zone& zone, const core::ZoneSpec
   TRY_AS(UniqueFd folder, registry_->vm_dir(zone.name));
   TRY_AS(std::string text, base::read_file(folder.get(), vmzone::kHardwareFile));
   TRY_AS(vmzone::Hardware known, vmzone::parse_hardware(text));
-  TRY_AS(auto images, formats(folder.get(), spec, known));
+  TRY_AS(auto images, formats(place_of(zone, folder), spec, known));
   TRY_AS(vmzone::Hardware pinned, vmzone::pin_hardware(known, spec, images));
   if (keep && pinned != known)
     TRY(base::replace_file(folder.get(), vmzone::kHardwareFile, vmzone::format_hardware(pinned),
@@ -125,25 +158,29 @@ Result<uint64_t> Guests::largest_file(const Zone& zone, const core::ZoneSpec& sp
                                       const vmzone::Hardware& hardware) const {
   TRY_AS(UniqueFd folder, registry_->vm_dir(zone.name));
   uint64_t largest = 0;
-  auto look = [&](const std::string& path, vmzone::DiskFormat format) -> Status {
-    auto bytes = most_bytes(folder.get(), path, format);
+  auto look = [&](const std::string& path, bool read_only, vmzone::DiskFormat format) -> Status {
+    auto bytes = most_bytes(place_of(zone, folder), path, read_only, format);
     if (!bytes) return std::move(bytes).error().context("disk " + base::quoted(path));
     largest = std::max(largest, *bytes);
     return {};
   };
-  if (hardware.origin == vmzone::Origin::kDisk) TRY(look(vmzone::kInstalledDisk, hardware.format));
+  if (hardware.origin == vmzone::Origin::kDisk)
+    TRY(look(vmzone::kInstalledDisk, false, hardware.format));
   for (size_t i = 0; i < spec.disk.size(); ++i) {
     if (spec.disk[i].media != "disk" || spec.disk[i].path.empty()) continue;
     for (const vmzone::PinnedDisk& disk : hardware.disks)
-      if (disk.id == vmzone::disk_id(spec, i)) TRY(look(spec.disk[i].path, disk.format));
+      if (disk.id == vmzone::disk_id(spec, i))
+        TRY(look(spec.disk[i].path, spec.disk[i].read_only, disk.format));
   }
   return largest;
 }
 
 // The lock belongs to the open file, which the VMM inherits: it lasts as long as the VMM does.
-Result<UniqueFd> Guests::open_disk(int folder, const vmzone::MachineDisk& disk) const {
-  TRY_AS(UniqueFd fd, open_image(folder, disk.path, disk.read_only));
-  if (flock(fd.get(), (disk.read_only ? LOCK_SH : LOCK_EX) | LOCK_NB) != 0) {
+// None on a disk of a lower label: it would tell the lower zone who reads.
+Result<UniqueFd> Guests::open_disk(const ImagePlace& place, const vmzone::MachineDisk& disk) const {
+  TRY_AS(Image opened, open_image(place, disk.path, disk.read_only));
+  UniqueFd fd = std::move(opened.fd);
+  if (!opened.lower && flock(fd.get(), (disk.read_only ? LOCK_SH : LOCK_EX) | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return base::sys_error("lock");
     return make_error(Code::kBusy, "in use by another machine",
                       "halt the zone that has it, or set read-only = true in both");
@@ -174,28 +211,29 @@ Result<std::vector<Guests::Passed>> Guests::open(const Zone& zone, const vmzone:
     return {};
   };
   TRY_AS(UniqueFd folder, registry_->vm_dir(zone.name));
+  const ImagePlace place = place_of(zone, folder);
   TRY_AS(UniqueFd cell, cell_of(machine));
   TRY(pass_tree("root", cell));
   if (machine.kernel) {
-    TRY_AS(UniqueFd file, open_image(folder.get(), vmzone::kKernelFile, true));
-    TRY(pass_tree("kernel", file));
+    TRY_AS(Image file, open_image(place, vmzone::kKernelFile, true));
+    TRY(pass_tree("kernel", file.fd));
   }
   if (machine.initrd) {
-    TRY_AS(UniqueFd file, open_image(folder.get(), vmzone::kInitrdFile, true));
-    TRY(pass_tree("initrd", file));
+    TRY_AS(Image file, open_image(place, vmzone::kInitrdFile, true));
+    TRY(pass_tree("initrd", file.fd));
   }
   if (machine.firmware == vmzone::Firmware::kUefi) {
     TRY(vmzone::ensure_nvram(folder.get()));  // the profile may have changed since the installation
     vmzone::MachineDisk nvram;
     nvram.path = vmzone::kNvramFile;
     nvram.format = vmzone::DiskFormat::kQcow2;
-    auto fd = open_disk(folder.get(), nvram);
+    auto fd = open_disk(place, nvram);
     if (!fd) return std::move(fd).error().context("nvram");
     passed.push_back({"nvram", *std::move(fd)});
   }
   for (const vmzone::MachineDisk& disk : machine.disks) {
     if (disk.path.empty()) continue;
-    auto fd = open_disk(folder.get(), disk);
+    auto fd = open_disk(place, disk);
     if (!fd) return std::move(fd).error().context("disk " + base::quoted(disk.path));
     passed.push_back({disk.id, *std::move(fd)});
   }
@@ -420,7 +458,15 @@ void Guests::change_cd(const Zone& zone, const std::string& drive, UniqueFd imag
                        Callback done) {
   auto qmp = control(zone);
   if (!qmp) return done(std::move(qmp).error());
-  if (image && flock(image.get(), LOCK_SH | LOCK_NB) != 0)
+  bool lower = false;
+  if (image) {
+    auto object = host_object_of(image.get());
+    if (!object) return done(std::move(object).error());
+    Status fits = check_use(*object, zone.label, Use::kRead, registry_->encodings());
+    if (!fits) return done(std::move(fits));
+    lower = object->label != zone.label;
+  }
+  if (image && !lower && flock(image.get(), LOCK_SH | LOCK_NB) != 0)
     return done(errno == EWOULDBLOCK ? make_error(Code::kBusy, "in use by another machine",
                                                   "halt the zone that has it")
                                      : base::sys_error("lock"));

@@ -72,6 +72,8 @@ class Guests {
   base::Result<vmzone::Qmp*> control(const Zone& zone);
   bool paused(const std::string& zone) const;
 
+  struct ImagePlace;  // where the paths of a zone's images lead
+
  private:
   struct Guest {
     std::string boot_id;
@@ -85,9 +87,11 @@ class Guests {
     unsigned attempts = 0;
     off_t log_start = 0;  // of the zone's log, at boot
   };
-  base::Result<base::UniqueFd> open_disk(int folder, const vmzone::MachineDisk& disk) const;
+  ImagePlace place_of(const Zone& zone, const base::UniqueFd& folder) const;
+  base::Result<base::UniqueFd> open_disk(const ImagePlace& place,
+                                         const vmzone::MachineDisk& disk) const;
   base::Result<std::map<std::string, vmzone::DiskFormat>> formats(
-      int folder, const core::ZoneSpec& spec, const vmzone::Hardware& known) const;
+      const ImagePlace& place, const core::ZoneSpec& spec, const vmzone::Hardware& known) const;
   base::Result<base::UniqueFd> cell_of(const vmzone::Machine& machine);
   void connect(const std::string& zone);
   void set_paused(const std::string& zone, bool paused);

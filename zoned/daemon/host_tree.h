@@ -6,21 +6,25 @@
 #include <vector>
 
 #include "base/result.h"
-#include "base/unique_fd.h"
 #include "zoned/core/spec.h"
+#include "zoned/daemon/host_object.h"
+#include "zoned/daemon/tree_labels.h"
 
 namespace zoned {
 
 struct HostTree {
   std::string target;  // in the zone
-  base::UniqueFd fd;   // O_PATH
-  bool folder = true;
-  bool is_private = false;  // below a folder of root's that nobody else may enter
+  HostObject object;
+  bool folder() const { return S_ISDIR(object.st.st_mode); }
 };
 
-// Every special of the spec, in order. kNotFound with the key's number and a hint; kInvalid for what
-// is neither a folder nor a regular file.
-base::Result<std::vector<HostTree>> open_host_trees(const core::ZoneSpec& spec);
+// Every special of the spec, in order, for a zone of this label: trees of that label alone, since a
+// mount that is only read still tells who reads (locks, leases, the page cache). kNotFound with the key's number
+// and a hint; kInvalid for what is neither a folder nor a regular file; kDenied for another label.
+base::Result<std::vector<HostTree>> open_host_trees(const core::ZoneSpec& spec,
+                                                    const labels::Label& label,
+                                                    const TreeLabels& trees,
+                                                    const labels::Encodings& encodings);
 std::vector<bool> private_trees(const std::vector<HostTree>& trees);
 
 }  // namespace zoned

@@ -4,18 +4,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <iterator>
+#include <optional>
+
 #include <nlohmann/json.hpp>
 
 #include "base/files.h"
 #include "base/log.h"
 #include "base/strings.h"
+#include "labels/policy.h"
 #include "vmzone/install.h"
 #include "vmzone/vm_folder.h"
 #include "zoned/core/install_finish.h"
 #include "zoned/core/keeper_protocol.h"
 #include "zoned/core/source.h"
 #include "zoned/daemon/fault.h"
-#include "zoned/daemon/install_launch.h"
 
 namespace zoned {
 
@@ -40,8 +43,26 @@ Status make_empty(int dir, const std::string& name, mode_t mode) {
 
 }  // namespace
 
+struct Installer::Job {
+  std::string zone;
+  std::string pool;
+  labels::Label label;
+  core::Source source;
+  std::string image;                    // being built, empty otherwise
+  std::optional<vmzone::VmInstall> vm;  // of a vm zone
+  OnProgress on_progress;
+  Installed done;
+  std::vector<std::string> warnings;
+  std::vector<Callback> cancels;  // who asked for the end
+  bool cancelled = false;
+  JobLauncher::LaunchPtr launch;  // under way
+};
+
 Installer::Installer(const Parts& parts, std::string programs)
-    : parts_(parts), programs_(std::move(programs)), facts_(core::detect_install_facts()) {}
+    : parts_(parts),
+      programs_(std::move(programs)),
+      launcher_(parts),
+      facts_(core::detect_install_facts()) {}
 
 Status Installer::check_installable(const Zone& zone) const {
   if (zone.job) return make_error(Code::kBusy, subject(zone) + " is being installed or removed");
@@ -256,8 +277,31 @@ void Installer::cancel(Zone* zone, Callback done) {
   JobPtr job = it->second;
   job->cancelled = true;
   job->cancels.push_back(std::move(done));
-  if (job->cgroup)
-    base::log_ignored(subject(*zone) + ": kill", parts_.cgroups->kill(job->pool, job->zone));
+  if (job->launch) launcher_.kill(*job->launch);
+}
+
+void Installer::launch(const JobPtr& job, const std::string& target, Planner plan,
+                       std::function<void()> next) {
+  if (job->cancelled) return fail(job, make_error(Code::kState, "cancelled"));
+  JobLauncher::Request request;
+  request.name = job->zone;
+  request.pool = job->pool;
+  request.label = job->label;
+  request.program = programs_ + (job->vm ? "/zone-import" : "/zone-unpack");
+  request.target = target;
+  request.point = "install";
+  request.plan = std::move(plan);
+  request.on_line = [job](std::string_view line) {
+    auto progress = core::parse_progress(line);
+    if (progress) job->on_progress(*progress);
+  };
+  request.ended = [this, job, next = std::move(next)](Result<std::vector<std::string>> warnings) {
+    job->launch.reset();
+    if (!warnings) return fail(job, std::move(warnings).error());
+    std::move(warnings->begin(), warnings->end(), std::back_inserter(job->warnings));
+    next();
+  };
+  job->launch = launcher_.launch(std::move(request));
 }
 
 Result<std::vector<std::string>> Installer::discard_content(const std::string& zone) {
@@ -304,7 +348,8 @@ void Installer::remove(Zone* zone, Callback done) {
   remove_aside({*aside}, std::move(done));
 }
 
-Result<UniqueFd> Installer::open_run_source(const std::string& source) const {
+Result<UniqueFd> Installer::open_run_source(const std::string& source,
+                                            const labels::Label& label) const {
   constexpr std::string_view kClone = "clone:";
   if (source.starts_with(kClone)) {
     std::string name = source.substr(kClone.size());
@@ -314,6 +359,13 @@ Result<UniqueFd> Installer::open_run_source(const std::string& source) const {
     if (zone->spec.brand == core::Brand::kVm)
       return make_error(Code::kInvalid, subject(*zone) + " is a vm zone: it has no tree to run in",
                         "run takes dir:PATH or clone:ZONE of a native zone");
+    if (!labels::may_share_pages(label, zone->label))
+      return make_error(Code::kDenied,
+                        subject(*zone) + " is " +
+                            base::quoted(parts_.encodings->name_of(zone->label)) + ", the run " +
+                            base::quoted(parts_.encodings->name_of(label)),
+                        "zones of different labels share no tree: give the run that label, or "
+                        "install a zone of its own");
     TRY_AS(UniqueFd dir, parts_.registry->zone_dir(name, false));
     return base::open_at(dir.get(), kTree, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
   }
@@ -325,7 +377,11 @@ Result<UniqueFd> Installer::open_run_source(const std::string& source) const {
         "run from " + base::quoted(source) + ": only a folder or an installed zone will do",
         "run takes dir:PATH or clone:ZONE; install other sources first");
   }
-  return base::open_at(AT_FDCWD, parsed->path, O_RDONLY | O_DIRECTORY);
+  TRY_AS(UniqueFd tree, base::open_at(AT_FDCWD, parsed->path, O_RDONLY | O_DIRECTORY));
+  TRY_AS(HostObject object, host_object_of(tree.get()));
+  TRY(check_use(object, label, Use::kShare, *parts_.encodings));
+  TRY(parts_.trees->check_below(object, label));
+  return tree;
 }
 
 void Installer::in_child(const std::vector<int>& keep, std::function<Status()> work,

@@ -12,6 +12,7 @@
 #include "base/unique_fd.h"
 #include "zoned/core/install_plan.h"
 #include "zoned/daemon/children.h"
+#include "zoned/daemon/job_launch.h"
 #include "zoned/daemon/runtime.h"
 
 namespace zoned {
@@ -32,8 +33,10 @@ class Installer {
   void uninstall(Zone* zone, Callback done);
   // Removes the zone altogether. It does not run.
   void remove(Zone* zone, Callback done);
-  // The tree below a run's overlay: "dir:PATH" or "clone:ZONE" (an installed zone's tree).
-  base::Result<base::UniqueFd> open_run_source(const std::string& source) const;
+  // The tree below a run's overlay: "dir:PATH" or "clone:ZONE" (an installed zone's tree). Its label must
+  // be the zone's: both see the same pages (kDenied).
+  base::Result<base::UniqueFd> open_run_source(const std::string& source,
+                                               const labels::Label& label) const;
   // At start: removes what killed removals and image builds left behind.
   void sweep_leftovers();
 
@@ -56,12 +59,6 @@ class Installer {
   using Planner = std::function<base::Result<core::InstallJob>(const core::JobRequest&)>;
   void launch(const JobPtr& job, const std::string& target, Planner plan,
               std::function<void()> next);
-  base::Status send(const JobPtr& job, const std::string& target, const Planner& plan);
-  base::Status watch(const JobPtr& job);
-  void read_pipe(const JobPtr& job, size_t which);
-  void take_output(const JobPtr& job, size_t which, std::string_view data);
-  void launch_ended(const JobPtr& job);
-  void clean_launch(const JobPtr& job, unsigned attempt);
   // Runs work in a child; its error comes back.
   void in_child(const std::vector<int>& keep, std::function<base::Status()> work, Callback done);
   void remove_aside(const std::vector<std::string>& names, Callback done);
@@ -69,6 +66,7 @@ class Installer {
 
   Parts parts_;
   std::string programs_;
+  JobLauncher launcher_;
   core::InstallFacts facts_;
   std::map<std::string, JobPtr> jobs_;  // installs under way, by zone
   std::map<std::string, std::vector<std::function<void()>>> building_;  // image -> who waits for it

@@ -36,6 +36,7 @@ class Registry {
   base::Status load(const labels::Encodings* encodings, ConfigReader* reader,
                     std::vector<std::string>* problems);
 
+  const labels::Encodings& encodings() const { return *encodings_; }
   // Labels (registry_labels.cc). A zone's label is decided once, at its creation, and kept in binary
   // (ZoneFile::label); afterwards the name in the configuration only has to mean the same.
   //

@@ -31,11 +31,13 @@
 #include "zoned/daemon/parsers.h"
 #include "zoned/daemon/registry.h"
 #include "zoned/daemon/shares.h"
+#include "zoned/daemon/tree_labels.h"
 #include "zoned/daemon/users.h"
 
 namespace zoned {
 
 class ReadDown;
+class Transfers;
 
 // What the runtime works with; none of it owned.
 struct Parts {
@@ -55,6 +57,8 @@ struct Parts {
   AuditSink* audit = nullptr;
   Parsers* parsers = nullptr;
   ReadDown* read_down = nullptr;
+  const TreeLabels* trees = nullptr;
+  Transfers* transfers = nullptr;
 };
 
 inline bool is_vm(const Zone& zone) { return zone.spec.brand == core::Brand::kVm; }

@@ -140,7 +140,7 @@ Status Runtime::collect_native(Boot* boot) {
   TRY_AS(UniqueFd root, core::clone_tree(boot->tree_dir.get()));
   boot->pass("root", std::move(root));
   for (size_t i = 0; i < boot->host_trees.size(); ++i) {
-    TRY_AS(UniqueFd tree, core::clone_tree(boot->host_trees[i].fd.get()));
+    TRY_AS(UniqueFd tree, core::clone_tree(boot->host_trees[i].object.fd.get()));
     boot->pass("fs." + std::to_string(i), std::move(tree));
   }
   if (is_read_down(*boot->zone)) {
@@ -203,7 +203,8 @@ Status Runtime::step_tree(Boot* boot) {
   } else {
     TRY_AS(boot->tree_dir, tree_of(*zone));
   }
-  TRY_AS(boot->host_trees, open_host_trees(zone->spec));
+  TRY_AS(boot->host_trees,
+         open_host_trees(zone->spec, zone->label, *parts_.trees, *parts_.encodings));
   core::TreeQuestion question;
   question.command = zone->spec.command;
   question.user = zone->spec.user;
@@ -250,7 +251,7 @@ Status Runtime::step_mountpoints(Boot* boot) {
   if (boot->machine) return {};
   if (boot->zone->ephemeral) return {};  // the launcher makes them on the overlay's upper side
   std::vector<core::MountPoint> points;
-  for (const HostTree& tree : boot->host_trees) points.push_back({tree.target, tree.folder});
+  for (const HostTree& tree : boot->host_trees) points.push_back({tree.target, tree.folder()});
   // Elsewhere it is made when it is needed.
   if (boot->zone->spec.read_only_root) points.push_back({core::kReadDownFolder, true});
   for (const auto& [source, path] :
@@ -448,12 +449,12 @@ Result<core::Planned> Runtime::try_plan(const core::ZoneSpec& spec, const Zone* 
     tree.command_path = spec.command[0];  // no tree yet: nothing to compare with
   }
   TRY(check_pool(spec));
-  TRY_AS(auto host_trees, open_host_trees(spec));
   constexpr uint32_t kAnyRange = 524288;
   Zone trial;
   trial.name = spec.name;
   if (zone != nullptr) trial.file = zone->file;
   TRY_AS(trial.label, parts_.registry->label_for(spec, zone));
+  TRY_AS(auto host_trees, open_host_trees(spec, trial.label, *parts_.trees, *parts_.encodings));
   core::PlanInputs inputs{spec,
                           *parts_.host,
                           tree,

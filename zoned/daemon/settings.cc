@@ -40,8 +40,14 @@ base::Result<Settings> settings_from_document(const core::ConfigDocument& docume
       if (value == nullptr || *value < 0 || *value > kMaxAuditFiles)
         return wrong(document, entry, "audit-keep is a number from 0 to 1000000");
       settings.audit_keep = static_cast<uint64_t>(*value);
+    } else if (name == "downgrade-approval") {
+      const auto* value = std::get_if<std::string>(&entry.value);
+      if (value == nullptr || (*value != "own" && *value != "two-person"))
+        return wrong(document, entry, "downgrade-approval is \"own\" or \"two-person\"");
+      settings.two_person = *value == "two-person";
     } else {
-      std::string near = base::nearest(name, {"host-shares", "host-reserve", "audit-keep"});
+      std::string near =
+          base::nearest(name, {"host-shares", "host-reserve", "audit-keep", "downgrade-approval"});
       return make_error(
           Code::kInvalid,
           core::place_text(document, entry.key_place) + "unknown key " + base::quoted(name),

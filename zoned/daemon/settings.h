@@ -16,6 +16,9 @@ struct Settings {
                                // at least 256M
   // audit-keep: files of the audit log that are kept beside the last one; 0: all.
   uint64_t audit_keep = 0;
+  // downgrade-approval = "own" | "two-person": what goes down by zone copy waits for another user, of
+  // the role security.
+  bool two_person = false;
   bool operator==(const Settings&) const = default;
 };
 

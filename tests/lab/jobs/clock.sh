@@ -24,6 +24,7 @@ print((told["zones"] if "zones" in told else told)[0]["cpu_used"])'
 }
 
 check "zoned starts" zoned --background
+check "its tree gets a label, for zone run" zone label set $tree PUBLIC
 check "a zone" zone create steady --from dir:$tree --set 'command=["/bin/sh","-c","while :; do :; done"]' --boot
 check "a zone that does not end when asked" zone create deaf --from dir:$tree \
   --set 'command=["/bin/sh","-c","trap true TERM; while :; do sleep 0.1; done"]' \

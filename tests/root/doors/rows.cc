@@ -8,7 +8,6 @@ namespace {
 
 const std::string kSleeper =
     "command = [\"/bin/sleep\", \"1000\"]\nlabel = \"SECRET ENG\"\n" + std::string(kGrants);
-constexpr const char* kCd = "/usr/lib/grub-rescue/grub-rescue-cdrom.iso";
 
 json named(const char* zone) { return {{"name", zone}}; }
 
@@ -32,16 +31,40 @@ std::vector<Row> looking() {
   };
 }
 
-std::vector<Row> guests() {
+std::vector<Row> guests(const std::string& cd) {
   const json drive = {{"name", kVm}, {"drive", "cd0"}, {"force", true}};
   return {
       {"Screenshot", {named(kVm), {}, false}, kMay},
       {"Keys", {{{"name", kVm}, {"keys", {"a"}}, {"text", ""}}, {}, false}, kMay},
       {"Display", {named(kVm), {}, false}, kMay},
       {"Eject", {drive, {}, false}, "root"},
-      {"Insert", {drive, {kCd}, false}, "root"},
+      {"Insert", {drive, {cd}, false}, "root"},
       {"Pause", {named(kVm), {}, false}, kMay},
       {"Resume", {named(kVm), {}, false}, kMay},
+  };
+}
+
+// Copies of another's zones are as absent as the zones. That they work is for transfers_test.cc.
+std::vector<Row> copies() {
+  const json copy = {{"from", "shown"},   {"from_path", "/bin/busybox"}, {"to", kNative},
+                     {"to_path", "/new"}, {"recursive", false},          {"replace", false},
+                     {"move", false}};
+  const Ask one = {{{"number", 1}}, {}, false};
+  return {
+      {"Copy", {copy, {}, false}, kMay},      {"CopyList", {json::object(), {}, false}, kMay},
+      {"CopyShow", one, kMay, "not-found"},   {"CopyConfirm", one, kMay, "not-found"},
+      {"CopyCancel", one, kMay, "not-found"}, {"CopyApprove", one, kMay, "not-found"},
+      {"CopyReject", one, kMay, "not-found"},
+  };
+}
+
+// Gives the tree the label of Run's row.
+std::vector<Row> labelling(const std::string& tree) {
+  return {
+      {"LabelGet", {{{"path", tree}}, {tree}, false}, "root"},
+      {"LabelClear", {{{"path", tree}}, {tree}, false}, "root"},
+      {"LabelSet", {{{"path", tree}, {"label", kHiddenLabel}}, {tree}, false}, "root"},
+      {"LabelTrees", {json::object(), {}, false}, "root"},
   };
 }
 
@@ -99,8 +122,8 @@ std::vector<Row> of_the_host() {
 
 std::vector<Row> rows(const std::string& tree) {
   std::vector<Row> all = looking();
-  for (std::vector<Row>& more :
-       std::vector<std::vector<Row>>{guests(), changing(tree), of_the_host()})
+  for (std::vector<Row>& more : std::vector<std::vector<Row>>{
+           guests(tree + ".iso"), copies(), labelling(tree), changing(tree), of_the_host()})
     for (Row& row : more) all.push_back(std::move(row));
   return all;
 }

@@ -53,6 +53,7 @@ void write_resetter(const std::string& path) {
 TEST_CASE("a guest that floods its console and its disk takes no memory of zoned and its keeper") {
   Sandbox box;
   shell_ok(box, "truncate -s 64M $R/disk");
+  Sandbox::label_public(box.root() + "/disk");
   boot_linux(box, "loud", {"disk.0.path=" + box.root() + "/disk", "cpu-shares=10"});
   harness::boot_script(box, "neighbour", "while :; do :; done", {"cpu-shares=10"});
   Console console(box, "loud");
@@ -104,6 +105,7 @@ TEST_CASE("more guest memory than the zone may have is refused before anything s
 TEST_CASE("a disk that a running machine has is refused to a second one, and free after its end") {
   Sandbox box;
   shell_ok(box, "truncate -s 1M $R/disk");
+  Sandbox::label_public(box.root() + "/disk");
   std::string disk = "disk.0.path=" + box.root() + "/disk";
   boot_linux(box, "one", {disk});
   for (const char* name : {"two", "three"})
@@ -127,6 +129,7 @@ TEST_CASE("a disk that a running machine has is refused to a second one, and fre
 TEST_CASE("what lies on a raw disk is its guest's business, and raises no limit") {
   Sandbox box;
   shell_ok(box, "truncate -s 80M $R/disk; qemu-img create -q -f qcow2 $R/large 1T");
+  Sandbox::label_public(box.root() + "/disk");
   boot_linux(box, "web", {"disk.0.path=" + box.root() + "/disk"});
   auto limit = [&] {
     return shell_ok(box, "grep 'file size' /proc/$($Z --json list web | jq .[0].pid)/limits");

@@ -157,6 +157,8 @@ TEST_CASE("folders of the host appear in the zone, read-only where asked for") {
   OpenFolder open;
   shell_ok(box, "mkdir -m 777 $R/private; echo words >$R/private/file; echo words >" + open.path() +
                     "/file");
+  Sandbox::label_public(box.root() + "/private");
+  Sandbox::label_public(open.path());
   boot_script(box, "web", "sleep 1000",
               {"fs.0.dir=/rw", "fs.0.special=" + box.root() + "/private",  //
                "fs.1.dir=/ro", "fs.1.special=" + box.root() + "/private", "fs.1.options=[\"ro\"]",

@@ -85,8 +85,9 @@ TEST_CASE(
     if (act_of(name) == Act::kLook) looks.push_back(name);
     if (act_of(name) == Act::kHalt) halts.push_back(name);
   }
-  CHECK(looks == Texts{"Audit", "Events", "Export", "Host", "Info", "List", "NetInfo", "NetList",
-                       "NetPorts", "PoolInfo", "PoolList", "Stat", "UserList", "Verify"});
+  CHECK(looks == Texts{"Audit", "CopyList", "Events", "Export", "Host", "Info", "LabelGet",
+                       "LabelTrees", "List", "NetInfo", "NetList", "NetPorts", "PoolInfo",
+                       "PoolList", "Stat", "UserList", "Verify"});
   CHECK(halts == Texts{"Halt", "Shutdown", "StopAll"});
   CHECK(act_of("AuditAccept") == Act::kAccept);
   CHECK(act_of("Unheard") == Act::kChange);

@@ -8,7 +8,6 @@
 #include "tests/unit/daemon/temporary.h"
 #include "zoned/daemon/children.h"
 #include "zoned/daemon/events.h"
-#include "zoned/daemon/host_tree.h"
 #include "zoned/daemon/instance.h"
 #include "zoned/daemon/settings.h"
 
@@ -73,37 +72,6 @@ TEST_CASE("a listener may leave while it is told") {
   events.emit("", "a");
   events.emit("", "b");
   CHECK(told == 1);
-}
-
-TEST_CASE("host trees are private only below a folder that others may not enter") {
-  testing::TemporaryFolder folder;
-  must(base::make_dirs(AT_FDCWD, folder / "open/tree", 0755));
-  REQUIRE(chmod(folder.path().c_str(), 0755) == 0);
-  core::ZoneSpec spec;
-  spec.fs = {{"/data", folder / "open/tree"}};
-  auto trees = must(open_host_trees(spec));
-  REQUIRE(trees.size() == 1);
-  CHECK(trees[0].folder);
-  CHECK(trees[0].target == "/data");
-  CHECK_FALSE(trees[0].is_private);
-  if (geteuid() == 0) {
-    REQUIRE(chmod((folder / "open").c_str(), 0700) == 0);
-    CHECK(must(open_host_trees(spec))[0].is_private);
-  }
-}
-
-TEST_CASE("a special that is a link, a fifo or absent is refused") {
-  testing::TemporaryFolder folder;
-  REQUIRE(symlink("/etc", (folder / "link").c_str()) == 0);
-  REQUIRE(mkfifo((folder / "fifo").c_str(), 0600) == 0);
-  for (const char* name : {"link", "link/apt", "fifo", "absent"}) {
-    core::ZoneSpec spec;
-    spec.fs = {{"/data", folder / name}};
-    auto trees = open_host_trees(spec);
-    INFO(name);
-    REQUIRE_FALSE(trees.ok());
-    CHECK(trees.error().message.find("/data") != std::string::npos);
-  }
 }
 
 TEST_CASE("children are reaped with their status, and hold no descriptor of ours") {
