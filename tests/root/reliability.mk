@@ -14,6 +14,8 @@ $(eval $(call root_test,vm,vmguest $(trial_libs),-lseccomp -lsystemd -lnftables 
 $(BUILD)/root/vm: | $(trial_needs)
 $(eval $(call root_test,guests,vmguest api,-lpng))
 $(BUILD)/root/guests: | $(trial_needs)
+$(eval $(call root_test,channels,vmguest api,-lpng))
+$(BUILD)/root/channels: | $(trial_needs) $(BUILD)/victims/courier
 
 $(eval $(call root_test,view,vmguest view labels api,-lpng -lseccomp))
 $(BUILD)/root/view: | $(trial_needs) $(BUILD)/zone-view $(BUILD)/victims/painter

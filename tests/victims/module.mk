@@ -46,3 +46,9 @@ walls: deps
 	@$(BUILD)/root/walls
 	@$(BUILD)/root/netns '[walls]'
 .PHONY: walls
+courier_objs := $(patsubst %.cc,$(BUILD)/obj/%.o,$(wildcard tests/victims/courier/*.cc))
+$(BUILD)/victims/courier: $(courier_objs)
+	@mkdir -p $(@D)
+	@echo "  LINK $@"
+	@$(CXX) $(LDFLAGS) -o $@ $^ $(STATIC)
+all_objs += $(courier_objs)
