@@ -63,12 +63,7 @@ TEST_CASE("the usage of each verb names each of its options") {
                    (option.letter != 0 &&
                     (usage.find(std::string("-") + option.letter) != std::string::npos ||
                      usage.find("-tT") != std::string::npos)) ||
-<<<<<<< HEAD
                    (option.name == "set" && usage.find("KEY=VALUE") != std::string::npos);
-=======
-                   verb.name.starts_with("pool ") || verb.name.starts_with("net ") ||
-                   verb.name.starts_with("user ");
->>>>>>> 2f94fef (zoned, cli: labels of the host's trees; zone copy and zone relabel)
       CHECK(named);
       CHECK_FALSE(option.help.empty());
     }
