@@ -88,7 +88,7 @@ LinkStatistics LinkStatistics::swapped() const {
 }
 
 Result<Links> Links::open() {
-  TRY_AS(nl_sock * socket, open_route_socket());
+  TRY_AS(nl_sock * socket, open_netlink(NETLINK_ROUTE));
   return Links(socket);
 }
 
@@ -107,7 +107,7 @@ Links& Links::operator=(Links&& other) noexcept {
   return *this;
 }
 Links::~Links() {
-  if (socket_ != nullptr) close_route_socket(socket_);
+  if (socket_ != nullptr) close_netlink(socket_);
 }
 
 Result<Link> Links::find(const std::string& name) {

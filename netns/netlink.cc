@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 #include <linux/if_link.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <netinet/in.h>
 #include <netlink/attr.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
@@ -58,14 +60,14 @@ base::Error refusal(const std::string& what, const nlmsghdr* answer, int error) 
 
 // Hands each message of what has arrived to `take` until that returns true.
 Status receive(nl_sock* socket, const std::function<bool(const nlmsghdr*)>& take) {
-  std::vector<char> buffer(kReadBytes);
+  auto buffer = std::make_unique_for_overwrite<char[]>(kReadBytes);
   while (true) {
-    ssize_t got = recv(nl_socket_get_fd(socket), buffer.data(), buffer.size(), 0);
+    ssize_t got = recv(nl_socket_get_fd(socket), buffer.get(), kReadBytes, 0);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return sys_error("read from netlink");
     if (got == 0) return make_error(Code::kIo, "netlink closed");
     int rest = static_cast<int>(got);
-    auto* message = reinterpret_cast<nlmsghdr*>(buffer.data());
+    auto* message = reinterpret_cast<nlmsghdr*>(buffer.get());
     for (; nlmsg_ok(message, rest) != 0; message = nlmsg_next(message, &rest))
       if (take(message)) return {};
   }
@@ -155,6 +157,42 @@ Status send_all(nl_sock* socket, std::vector<Request>& requests) {
   return result;
 }
 
+// Of a transaction that is refused, each message that was wrong is answered, and the last one, which
+// asked for it; a transaction that was not even begun is answered at its first message.
+Status send_batch(nl_sock* socket, uint16_t subsystem, std::vector<Request>& requests) {
+  if (requests.empty()) return {};
+  nfgenmsg header = {AF_UNSPEC, NFNETLINK_V0, htons(subsystem)};
+  Request begin("begin a transaction", NFNL_MSG_BATCH_BEGIN, 0, header);
+  Request end("end a transaction", NFNL_MSG_BATCH_END, 0, header);
+  std::vector<Request*> all = {&begin};
+  for (Request& request : requests) all.push_back(&request);
+  all.push_back(&end);
+  std::vector<iovec> parts;
+  for (Request* request : all) {
+    if (request->full_) return make_error(Code::kInternal, request->what_ + ": message too long");
+    nl_msg* message = request->message_.get();
+    nl_complete_msg(socket, message);
+    nlmsghdr* asked = nlmsg_hdr(message);
+    asked->nlmsg_flags &= static_cast<uint16_t>(~NLM_F_ACK);
+    if (request == &requests.back()) asked->nlmsg_flags |= NLM_F_ACK;
+    parts.push_back({asked, NLMSG_ALIGN(asked->nlmsg_len)});
+  }
+  msghdr batch = {};
+  batch.msg_iov = parts.data();
+  batch.msg_iovlen = parts.size();
+  if (sendmsg(nl_socket_get_fd(socket), &batch, 0) < 0) return sys_error("write to netlink");
+  uint32_t first = nlmsg_hdr(begin.message_.get())->nlmsg_seq;
+  Status result;
+  TRY(receive(socket, [&](const nlmsghdr* answer) {
+    uint32_t index = answer->nlmsg_seq - first;
+    if (answer->nlmsg_type != NLMSG_ERROR || index >= all.size()) return false;
+    int error = -static_cast<const nlmsgerr*>(nlmsg_data(answer))->error;
+    if (error != 0 && result.ok()) result = refusal(all[index]->what_, answer, error);
+    return index == requests.size() || (index == 0 && error != 0);
+  }));
+  return result;
+}
+
 Status send_one(nl_sock* socket, Request request) {
   std::vector<Request> requests;
   requests.push_back(std::move(request));
@@ -190,10 +228,10 @@ Request& no_made_up_addresses(Request& request) {
   return request.nest(AF_INET6).u8(IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE).end();
 }
 
-Result<nl_sock*> open_route_socket() {
+Result<nl_sock*> open_netlink(int family) {
   nl_sock* socket = nl_socket_alloc();
   if (socket == nullptr) return make_error(Code::kNoSpace, "netlink: no socket");
-  int failed = nl_connect(socket, NETLINK_ROUTE);
+  int failed = nl_connect(socket, family);
   if (failed < 0) {
     nl_socket_free(socket);
     return make_error(Code::kIo, std::string("netlink: ") + nl_geterror(failed));
@@ -205,6 +243,6 @@ Result<nl_sock*> open_route_socket() {
   return socket;
 }
 
-void close_route_socket(nl_sock* socket) { nl_socket_free(socket); }
+void close_netlink(nl_sock* socket) { nl_socket_free(socket); }
 
 }  // namespace netns

@@ -1,4 +1,4 @@
-// rtnetlink(7) messages, built with libnl, sent many at a time. For this folder's sources only.
+// rtnetlink(7) and nfnetlink messages, built with libnl, sent many at a time. For this folder's sources only.
 #pragma once
 
 #include <algorithm>
@@ -51,6 +51,8 @@ class Request {
 
  private:
   friend base::Status send_all(nl_sock* socket, std::vector<Request>& requests);
+  friend base::Status send_batch(nl_sock* socket, uint16_t subsystem,
+                                 std::vector<Request>& requests);
   friend base::Status dump(nl_sock* socket, Request& request,
                            const std::function<void(const nlmsghdr*)>& take);
   std::string what_;
@@ -64,6 +66,9 @@ class Request {
 // error is that of the first that failed, with the kernel's own words where it has some.
 base::Status send_all(nl_sock* socket, std::vector<Request>& requests);
 base::Status send_one(nl_sock* socket, Request request);
+// One transaction of a subsystem of nfnetlink (NFNL_SUBSYS_*): all or nothing, and nobody sees a part
+// of it. `socket` is of open_netlink(NETLINK_NETFILTER) and for such batches alone.
+base::Status send_batch(nl_sock* socket, uint16_t subsystem, std::vector<Request>& requests);
 // A request with several answers (NLM_F_DUMP), or one.
 base::Status dump(nl_sock* socket, Request& request,
                   const std::function<void(const nlmsghdr*)>& take);
@@ -100,8 +105,9 @@ bool ipv6_is_on();
 // plan. Nothing where IPv6 is off.
 Request& no_made_up_addresses(Request& request);
 
-// A connected rtnetlink socket of the calling thread's network namespace.
-base::Result<nl_sock*> open_route_socket();
-void close_route_socket(nl_sock* socket);
+// A connected socket of that netlink family (NETLINK_ROUTE, ...), in the calling thread's network
+// namespace.
+base::Result<nl_sock*> open_netlink(int family);
+void close_netlink(nl_sock* socket);
 
 }  // namespace netns

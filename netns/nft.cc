@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/strings.h"
+#include "netns/netlink.h"
 #include "netns/ruleset.h"
 
 namespace netns {
@@ -68,7 +69,8 @@ Result<Nft> Nft::open() {
   nft_ctx* context = nft_ctx_new(NFT_CTX_DEFAULT);
   if (context == nullptr) return make_error(Code::kNoSpace, "nftables: no context");
   nl_sock* socket = nl_socket_alloc();
-  Nft nft(context, socket);
+  Nft nft(context, socket, nullptr);
+  TRY_AS(nft.batches_, open_netlink(NETLINK_NETFILTER));
   if (socket == nullptr) return make_error(Code::kNoSpace, "netlink: no socket");
   if (int failed = nl_connect(socket, NETLINK_NETFILTER); failed < 0)
     return make_error(Code::kIo, std::string("netlink: ") + nl_geterror(failed));
@@ -80,15 +82,18 @@ Result<Nft> Nft::open() {
 
 Nft::Nft(Nft&& other) noexcept
     : context_(std::exchange(other.context_, nullptr)),
-      socket_(std::exchange(other.socket_, nullptr)) {}
+      socket_(std::exchange(other.socket_, nullptr)),
+      batches_(std::exchange(other.batches_, nullptr)) {}
 Nft& Nft::operator=(Nft&& other) noexcept {
   std::swap(context_, other.context_);
   std::swap(socket_, other.socket_);
+  std::swap(batches_, other.batches_);
   return *this;
 }
 Nft::~Nft() {
   if (context_ != nullptr) nft_ctx_free(context_);
   nl_socket_free(socket_);
+  if (batches_ != nullptr) close_netlink(batches_);
 }
 
 Result<std::string> Nft::run(const std::string& text) {

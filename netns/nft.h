@@ -1,4 +1,4 @@
-// Applies nft(8) text through libnftables and reads counters. Acts on the network namespace that the
+// Applies nft(8) text through libnftables, changes ports and reads counters. Acts on the network namespace that the
 // calling thread was in when open() was called.
 #pragma once
 
@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "netns/instance.h"
 #include "netns/port.h"
+#include "netns/ruleset.h"
 
 struct nft_ctx;
 struct nl_sock;
@@ -39,6 +40,12 @@ class Nft {
   // Checked by the kernel, not applied.
   base::Status check(const std::string& text);
 
+  // What change_ports() of ruleset.h does, in one transaction: by netlink(7) where elements change and
+  // nothing else, since libnftables reads all tables before each of its own; chains of firewalls by
+  // libnftables.
+  base::Status change_ports(const Instance& instance, const std::vector<PortPlan>& before,
+                            const std::vector<PortPlan>& after, const LabelTable& labels = {});
+
   // True when the instance's inet and arp tables are there.
   base::Result<bool> present(const Instance& instance);
   // All ports of the instance, by host name, summed over the families.
@@ -51,10 +58,12 @@ class Nft {
   base::Result<std::vector<std::string>> forward_drops(const Instance& instance);
 
  private:
-  Nft(nft_ctx* context, nl_sock* socket) : context_(context), socket_(socket) {}
+  Nft(nft_ctx* context, nl_sock* socket, nl_sock* batches)
+      : context_(context), socket_(socket), batches_(batches) {}
   base::Result<std::string> run(const std::string& text);
   nft_ctx* context_;
   nl_sock* socket_;  // for counters: libnftables takes seconds to find one of 10,000 elements
+  nl_sock* batches_;
 };
 
 }  // namespace netns

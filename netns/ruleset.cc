@@ -5,193 +5,11 @@
 #include <set>
 
 #include "base/strings.h"
-#include "labels/policy.h"
+#include "netns/elements.h"
 #include "netns/ruleset_tables.h"
 
 namespace netns {
 namespace {
-
-constexpr uint64_t kBurstDivisor = 10;  // a tenth of a second's packets, at least 5 (nft's default)
-
-struct SetName {
-  std::string family;
-  std::string set;
-  auto operator<=>(const SetName&) const = default;
-};
-
-// Elements by set: the key, and what follows it when it is added (": verdict", "limit ...").
-using Elements = std::map<SetName, std::map<std::string, std::string>>;
-
-std::string quoted_name(const std::string& name) { return "\"" + name + "\""; }
-
-bool is_bridged(const PortPlan& port) { return !port.bridge.empty(); }
-
-class PortElements {
- public:
-  PortElements(const PortPlan& port, const LabelTable& labels, Elements* elements)
-      : port_(port),
-        labels_(labels),
-        elements_(*elements),
-        family_(is_bridged(port) ? "bridge" : "inet"),
-        name_(quoted_name(port.host_name)) {}
-
-  void collect() {
-    if (port_.kind == PortKind::kDevice) return;
-    member("ports");
-    member("entry", port_.packets == 0 ? " : goto from_port" : " : goto from_limited_port");
-    sources();
-    protections();
-    place();
-    if (!port_.device.empty()) member("segment");
-    if (!is_bridged(port_)) {
-      answers();
-      arp();
-      multilevel();
-      kind();
-      dhcp();
-      firewall();
-      for (const Publish& publish : port_.publish) published(publish);
-    }
-  }
-
- private:
-  void add(const std::string& set, const std::string& key, const std::string& data = {}) {
-    elements_[{family_, set}][key] = data;
-  }
-  void member(const std::string& set, const std::string& data = {}) { add(set, name_, data); }
-  void with(const std::string& set, const std::string& value) { add(set, name_ + " . " + value); }
-
-  void source(const Prefix& prefix) {
-    std::string digit = prefix.address.is_v4() ? "4" : "6";
-    if (!prefix.is_host()) return with("net" + digit + "_ok", prefix.text());
-    with("ip" + digit + "_ok", prefix.address.text());
-    if (prefix.address.is_v6()) with("nd_ok", payload_number(prefix.address));
-  }
-
-  void sources() {
-    with("mac_ok", port_.mac);
-    auto mac = parse_mac(port_.mac);
-    if (mac) {
-      with("chaddr_ok", payload_number(*mac));
-      source({link_local_of(*mac), 128});
-    }
-    for (const Prefix& own : port_.addresses) source({own.address, own.address.bits()});
-    for (const Prefix& prefix : port_.allowed) source(prefix);
-  }
-
-  void protections() {
-    const Protections& on = port_.protections;
-    if (on.mac_nospoof) member("mac_nospoof");
-    if (on.ip_nospoof) member("ip_nospoof");
-    if (on.dhcp_nospoof) member("dhcp_nospoof");
-    if (on.ra_guard) member("ra_guard");
-    if (on.restricted && is_bridged(port_)) member("restricted");
-    if (port_.packets != 0) {
-      uint64_t burst = std::max<uint64_t>(5, port_.packets / kBurstDivisor);
-      member("rate_limit", " limit rate over " + std::to_string(port_.packets) + "/second burst " +
-                               std::to_string(burst) + " packets");
-      member("rate");
-    }
-    member("denied");
-    member("denied_in");
-  }
-
-  void place() {
-    std::string suffix = domain_suffix({port_.network, port_.label});
-    member("domain", " : jump d_" + suffix);
-    member("m_" + suffix);
-    member(label_set(port_.label));
-    if (port_.outward) member("outward");
-  }
-
-  // What its domain may learn of the port's addresses.
-  void answers() {
-    std::string suffix = domain_suffix({port_.network, port_.label});
-    member("errors", " : jump e_" + suffix);
-    for (const Prefix& own : port_.addresses)
-      add((own.address.is_v4() ? "a4_" : "a6_") + suffix, payload_number(own.address));
-  }
-
-  void multilevel() {
-    auto own = labels_.find(port_.label);
-    if (own == labels_.end()) return;
-    for (uint16_t port : port_.multilevel)
-      for (const auto& [sender, label] : labels_)
-        if (label != own->second && labels::may_send(label, own->second, true))
-          with("up_" + domain_suffix({port_.network, sender}), std::to_string(port));
-  }
-
-  void arp() {
-    family_ = "arp";
-    member("ports");
-    with("mac_ok", port_.mac);
-    for (const Prefix& own : port_.addresses)
-      if (own.address.is_v4()) with("ip4_ok", own.address.text());
-    for (const Prefix& prefix : port_.allowed)
-      if (prefix.address.is_v4())
-        with(prefix.is_host() ? "ip4_ok" : "net4_ok",
-             prefix.is_host() ? prefix.address.text() : prefix.text());
-    if (port_.protections.mac_nospoof) member("mac_nospoof");
-    if (port_.protections.ip_nospoof) member("ip_nospoof");
-    std::string suffix = domain_suffix({port_.network, port_.label});
-    member("domain", " : jump d_" + suffix);
-    for (const Prefix& own : port_.addresses)
-      if (own.address.is_v4()) add("a4_" + suffix, own.address.text());
-    family_ = "inet";
-  }
-
-  void kind() {
-    if (port_.network_kind == NetworkKind::kIsolated) member("isolated");
-    if (port_.network_kind == NetworkKind::kNat) member("nat");
-    // Fragments are put together, and so have ports, only where connections are tracked.
-    if (port_.firewall.active() || !port_.publish.empty() || !port_.multilevel.empty()) return;
-    member("plain");
-    for (const Prefix& own : port_.addresses)
-      add(own.address.is_v4() ? "plain4" : "plain6", own.address.text());
-  }
-
-  void dhcp() {
-    if (port_.serves_dhcp) member("dhcp_servers");
-    auto own = std::find_if(port_.addresses.begin(), port_.addresses.end(),
-                            [](const Prefix& prefix) { return prefix.address.is_v4(); });
-    auto mac = parse_mac(port_.mac);
-    if (!port_.dhcp_server.valid() || own == port_.addresses.end() || !mac) return;
-    std::string address = " : " + own->address.text();
-    member("dhcp_source", address);
-    member("dhcp_server", " : " + port_.dhcp_server.text());
-    add("dhcp_hardware", port_.dhcp_server.text() + " . " + payload_number(*mac), address);
-  }
-
-  void firewall() {
-    if (!port_.firewall.active()) return;
-    member("firewall_in", " : jump i_" + port_.host_name);
-    member("firewall_out", " : jump o_" + port_.host_name);
-  }
-
-  void published(const Publish& publish) {
-    auto own = std::find_if(port_.addresses.begin(), port_.addresses.end(), [&](const Prefix& p) {
-      return p.address.family() == publish.host.family();
-    });
-    if (own == port_.addresses.end()) return;
-    std::string zone = own->address.text();
-    std::string digit = own->address.is_v4() ? "4" : "6";
-    std::string key =
-        std::string(name_of(publish.protocol)) + " . " + std::to_string(publish.host_port);
-    std::string data = " : " + zone + " . " + std::to_string(publish.zone_port);
-    if (publish.host.is_unspecified()) {
-      add("publish" + digit + "_any", key, data);
-    } else {
-      add("publish" + digit, publish.host.text() + " . " + key, data);
-    }
-    add("self" + digit, zone + " . " + zone);
-  }
-
-  const PortPlan& port_;
-  const LabelTable& labels_;
-  Elements& elements_;
-  std::string family_;
-  std::string name_;
-};
 
 std::string elements_text(const Instance& instance, const char* verb, const Elements& elements) {
   bool with_data = std::string_view(verb) == "add";
@@ -201,11 +19,11 @@ std::string elements_text(const Instance& instance, const char* verb, const Elem
     text += std::string(verb) + " element " + name.family + " " + instance.table() + " " +
             name.set + " { ";
     bool first = true;
-    for (const auto& [key, data] : entries) {
+    for (const auto& [key, element] : entries) {
       if (!first) text += ", ";
       first = false;
       text += key;
-      if (with_data) text += data;
+      if (with_data) text += text_of(element.data);
     }
     text += " }\n";
   }
@@ -301,28 +119,6 @@ Firewall firewall_of(const std::vector<PortPlan>& ports, const PortPlan& port) {
   return twin == ports.end() ? Firewall() : twin->firewall;
 }
 
-Elements elements_of(const std::vector<PortPlan>& ports, const LabelTable& labels) {
-  Elements elements;
-  for (const PortPlan& port : ports) PortElements(port, labels, &elements).collect();
-  return elements;
-}
-
-// Entries of `a` that `b` lacks or has with other data.
-Elements difference(const Elements& a, const Elements& b) {
-  Elements result;
-  for (const auto& [name, entries] : a) {
-    auto theirs = b.find(name);
-    for (const auto& entry : entries) {
-      if (theirs != b.end()) {
-        auto same = theirs->second.find(entry.first);
-        if (same != theirs->second.end() && same->second == entry.second) continue;
-      }
-      result[name].insert(entry);
-    }
-  }
-  return result;
-}
-
 constexpr const char* kFamilies[] = {"inet", "arp", "bridge"};
 
 }  // namespace
@@ -346,18 +142,16 @@ std::string whole_ruleset(const Instance& instance, const std::vector<Network>& 
     for (const auto& [number, label] : labels) domains.insert({network.name, number});
     bridged = bridged || !network.is_point_to_point();
   }
-  Elements elements;
   std::string chains;
   for (const PortPlan& port : ports) {
     domains.insert({port.network, port.label});
-    PortElements(port, labels, &elements).collect();
     chains += firewall_chains(instance, port);
   }
   std::string text = no_ruleset(instance);
   text += inet_table(instance, networks, domains, log_group);
   text += arp_table(instance, networks, domains);
   if (bridged) text += bridge_table(instance, networks, domains, log_group);
-  return text + chains + elements_text(instance, "add", elements);
+  return text + chains + elements_text(instance, "add", elements_of(ports, labels));
 }
 
 std::string add_port(const Instance& instance, const PortPlan& port, const LabelTable& labels) {

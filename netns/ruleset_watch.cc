@@ -7,7 +7,7 @@
 
 #include <algorithm>
 #include <cstring>
-#include <vector>
+#include <memory>
 
 namespace netns {
 namespace {
@@ -108,9 +108,10 @@ void RulesetWatch::digest(const char* data, size_t size, Report* worst) {
 
 Result<RulesetWatch::Report> RulesetWatch::read() {
   Report worst;
-  std::vector<char> buffer(kReadBytes);
+  // Not cleared: most changes are a page.
+  auto buffer = std::make_unique_for_overwrite<char[]>(kReadBytes);
   while (true) {
-    ssize_t size = recv(socket_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+    ssize_t size = recv(socket_.get(), buffer.get(), kReadBytes, MSG_DONTWAIT);
     if (size < 0 && errno == EINTR) continue;
     if (size < 0 && errno == EAGAIN) return worst;
     if (size < 0 && errno == ENOBUFS) {
@@ -119,7 +120,7 @@ Result<RulesetWatch::Report> RulesetWatch::read() {
       continue;
     }
     if (size < 0) return sys_error("read the watch of nftables");
-    digest(buffer.data(), static_cast<size_t>(size), &worst);
+    digest(buffer.get(), static_cast<size_t>(size), &worst);
   }
 }
 

@@ -129,7 +129,7 @@ Status Networks::move_to(const std::string& zone, const std::vector<PortPlan>& b
   }
   write_names_soon();
   bool known = labels_in_rules_ == numbers_.all().size();
-  if (!known || !kernel_->nft.apply(netns::change_ports(instance_, before, after, numbers_.all())))
+  if (!known || !kernel_->nft.change_ports(instance_, before, after, numbers_.all()))
     TRY(apply_whole());
   for (const PortPlan& port : before) {
     if (find_port(after, &PortPlan::host_name, port.host_name) != nullptr) continue;

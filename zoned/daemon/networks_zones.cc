@@ -8,7 +8,6 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "base/strings.h"
-#include "netns/ruleset.h"
 #include "zoned/core/spec.h"
 #include "zoned/daemon/name_service.h"
 #include "zoned/daemon/networks.h"
@@ -261,11 +260,10 @@ Result<std::vector<PortPlan>> Networks::plan(const Zone& zone, const core::ZoneS
 Status Networks::connect(const std::string& zone, const std::vector<PortPlan>& ports) {
   if (ports.empty()) return {};
   TRY(need_kernel());
-  std::string text;
-  for (const PortPlan& port : ports) text += netns::add_port(instance_, port, numbers_.all());
   live_[zone] = ports;
   bool known = labels_in_rules_ == numbers_.all().size();
-  Status applied = known ? kernel_->nft.apply(text) : apply_whole();
+  Status applied =
+      known ? kernel_->nft.change_ports(instance_, {}, ports, numbers_.all()) : apply_whole();
   // Elements that an earlier life left behind: the whole set says what there is.
   if (!applied && known) applied = apply_whole();
   if (!applied) live_.erase(zone);
@@ -279,14 +277,11 @@ Status Networks::disconnect(const std::string& zone) {
   give_back(zone, it->second);
   // The namespace takes its links along, but not at once, and not what belongs to them here.
   for (const PortPlan& port : it->second) TRY(netns::remove_port_links(kernel_->links, port));
-  std::string text;
-  for (const PortPlan& port : it->second)
-    text += netns::remove_port(instance_, port, numbers_.all());
   const std::vector<PortPlan> gone = std::move(it->second);
   live_.erase(it);
   write_names_soon();
   base::log_ignored("zone " + base::quoted(zone), share(gone));
-  if (kernel_->nft.apply(text)) return {};
+  if (kernel_->nft.change_ports(instance_, gone, {}, numbers_.all())) return {};
   return apply_whole();
 }
 

@@ -188,7 +188,7 @@ Zone& World::zone(const std::string& name, const std::string& network,
   auto zone = std::make_unique<Zone>();
   zone->name = name;
   zone->port = plan(name, network, tweak);
-  require(nft_->apply(netns::add_port(instance_, zone->port, labels_)));
+  require(nft_->change_ports(instance_, {}, {zone->port}, labels_));
   if (zone->port.kind == netns::PortKind::kTap) {
     auto tap = netns::make_tap(*host_, zone->port);
     if (!tap) FAIL(tap.error().message);
@@ -212,12 +212,12 @@ Zone& World::zone(const std::string& name, const std::string& network,
 void World::change(Zone& zone, const std::function<void(netns::PortPlan&)>& tweak) {
   netns::PortPlan after = zone.port;
   tweak(after);
-  require(nft_->apply(netns::change_ports(instance_, {zone.port}, {after}, labels_)));
+  require(nft_->change_ports(instance_, {zone.port}, {after}, labels_));
   zone.port = after;
 }
 
 void World::forget(Zone& zone) {
-  require(nft_->apply(netns::remove_port(instance_, zone.port, labels_)));
+  require(nft_->change_ports(instance_, {zone.port}, {}, labels_));
   gone_.insert(&zone);
 }
 
