@@ -39,6 +39,10 @@ int stop_signal_of(const core::ZonePlan& plan, const core::TreeFacts& tree) {
   return tree.systemd ? SIGRTMIN + 4 : SIGUSR2;
 }
 
+Giver giver_to(const Zone* zone) {
+  return zone != nullptr && is_service(*zone) ? Giver::kZoned : Giver::kAdministrator;
+}
+
 }  // namespace
 
 void Runtime::Boot::pass(std::string descriptor, int fd) {
@@ -203,8 +207,8 @@ Status Runtime::step_tree(Boot* boot) {
   } else {
     TRY_AS(boot->tree_dir, tree_of(*zone));
   }
-  TRY_AS(boot->host_trees,
-         open_host_trees(zone->spec, zone->label, *parts_.trees, *parts_.encodings));
+  TRY_AS(boot->host_trees, open_host_trees(zone->spec, zone->label, *parts_.trees,
+                                           *parts_.encodings, giver_to(zone)));
   core::TreeQuestion question;
   question.command = zone->spec.command;
   question.user = zone->spec.user;
@@ -454,7 +458,8 @@ Result<core::Planned> Runtime::try_plan(const core::ZoneSpec& spec, const Zone* 
   trial.name = spec.name;
   if (zone != nullptr) trial.file = zone->file;
   TRY_AS(trial.label, parts_.registry->label_for(spec, zone));
-  TRY_AS(auto host_trees, open_host_trees(spec, trial.label, *parts_.trees, *parts_.encodings));
+  TRY_AS(auto host_trees,
+         open_host_trees(spec, trial.label, *parts_.trees, *parts_.encodings, giver_to(zone)));
   core::PlanInputs inputs{spec,
                           *parts_.host,
                           tree,

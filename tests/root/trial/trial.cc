@@ -76,6 +76,7 @@ std::string small_tree(const harness::Sandbox& box, const std::string& name, boo
       FAIL("symlink sbin/init: " << strerror(errno));
     text("etc/inittab", "::respawn:/bin/sh\n");
   }
+  harness::Sandbox::label_public(path);
   return path;
 }
 
