@@ -17,6 +17,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import machines  # noqa: E402
+import labelled  # noqa: E402
 import measure  # noqa: E402
 import networks  # noqa: E402
 import ours as our_side  # noqa: E402
@@ -176,6 +177,13 @@ class Bench:
             machines.measure_all(self.args.build, os.path.dirname(self.tree) + "/machines", self.tree,
                                  depth, max(3, self.args.rounds // 25), self.result)
 
+    def labels(self):
+        """What labels cost, and the timing channel that stays."""
+        if self.ours:
+            labelled.measure_all(self.args.build, os.path.dirname(self.tree) + "/labelled", self.tree,
+                                 self.args.rounds, self.result)
+
+
 class SameDepth:
     """Cgroups of the host as deep as a zone's: SUBTREE/POOL/ZONE (/payload on v2)."""
 
@@ -244,7 +252,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--build", default="build/release")
     parser.add_argument("--out", default="build/bench.json")
-    parser.add_argument("--only", default="P1,P3,P4,P6,P7,P8,P10,R1")
+    parser.add_argument("--only", default="P1,P3,P4,P6,P7,P8,P10,R1,labels")
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--idle", type=int, default=1000)
     parser.add_argument("--where", default="this host")
@@ -260,7 +268,8 @@ def main():
     folder = tempfile.mkdtemp(prefix="zoned-bench.")
     os.chmod(folder, 0o711)
     steps = {"P1": Bench.p1, "P3": Bench.p3, "P4": Bench.p4, "P6": Bench.p6,
-             "P7": Bench.p7, "P8": Bench.p8, "P10": Bench.p10, "R1": Bench.r1}
+             "P7": Bench.p7, "P8": Bench.p8, "P10": Bench.p10, "R1": Bench.r1,
+             "labels": Bench.labels}
     bench = None
     try:
         bench = Bench(args, folder)

@@ -5,5 +5,6 @@ $(eval $(call program,bench/client,tests/bench/client.cc,bench api base,$(STATIC
 $(eval $(call program,bench/probe,tests/bench/probe.cc,,-static))
 $(eval $(call program,bench/pingpong,tests/bench/pingpong.cc,base,$(STATIC)))
 $(eval $(call program,bench/idle,tests/bench/idle.cc,,-static))
+$(eval $(call program,bench/covert,tests/bench/covert.cc,,$(STATIC) -pthread))
 all_objs += $(objs_bench)
-bench_programs := $(addprefix $(BUILD)/bench/,floor spawn client probe idle pingpong)
+bench_programs := $(addprefix $(BUILD)/bench/,floor spawn client probe idle pingpong covert)

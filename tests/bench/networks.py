@@ -70,9 +70,14 @@ def zone_pair(ours):
     for name in ("one", "two"):
         ours.ok("create", name, "--set", 'command=["/bin/pause"]', "--set", "net.0.network=bench",
                 "--from", "dir:" + ours.tree, "--boot")
+    yield pair_in(ours)
+
+
+def pair_in(ours):
+    """Of the zones "one" and "two"."""
     zones = {zone["name"]: zone["pid"] for zone in json.loads(ours.ok("--json", "list"))}
     port = json.loads(ours.ok("--json", "net", "ports", "two"))[0]
-    yield Pair(zones["one"], zones["two"], port["addresses"][0])
+    return Pair(zones["one"], zones["two"], port["addresses"][0])
 
 
 @contextlib.contextmanager
