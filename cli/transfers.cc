@@ -76,10 +76,11 @@ base::Status show_content(int content, size_t most) {
 }
 
 std::string summary(const json& copy) {
-  return std::to_string(int_of(copy, "files")) + " files and folders, " +
-         base::format_size(static_cast<uint64_t>(int_of(copy, "bytes"))) + ", from " +
-         shown(text_of(copy, "from")) + " (" + shown(text_of(copy, "from_label")) + ") to " +
-         shown(text_of(copy, "to")) + " (" + shown(text_of(copy, "to_label")) + ")";
+  int64_t files = int_of(copy, "files");
+  return (files == 1 ? "one file or folder, " : std::to_string(files) + " files and folders, ") +
+         std::to_string(int_of(copy, "bytes")) + " bytes, from " + shown(text_of(copy, "from")) +
+         " (" + shown(text_of(copy, "from_label")) + ") to " + shown(text_of(copy, "to")) + " (" +
+         shown(text_of(copy, "to_label")) + ")";
 }
 
 bool confirmed(const std::string& question) {

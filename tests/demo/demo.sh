@@ -34,7 +34,7 @@ wait_for() { # SECONDS COMMAND...: until it succeeds
 clean_up() {
   status=$?
   zoned --root "$root" --stop-all >/dev/null 2>&1 || true
-  rm -rf "${root:?}"/{etc,run,lib/zones,tree,page}
+  rm -rf "${root:?}"/{etc,run,lib/zones,lib/audit,tree,page,client,screen}
   exit "$status"
 }
 trap clean_up EXIT
@@ -128,6 +128,9 @@ run zone shutdown vm
 [ ! -e "/proc/$pid" ] || fail "the VMM is still there"
 said vm 'Power down' || fail "the guest was not asked to power off"
 run zone delete -F vm bios uefi
+
+# shellcheck source=tests/demo/labels.sh
+. "$here/labels.sh"
 
 heading "Two pools, 3 to 1, both busy"
 run zone pool create gold --set shares=3
