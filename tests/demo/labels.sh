@@ -69,6 +69,7 @@ said secvm 'label SECRET ENG' || fail "the guest can't read its label"
 typed() { # COMMAND: at the guest's console
   echo "typed at the guest's console: $1"
   : >"$root/typed"
+  # shellcheck disable=SC2094  # what comes tells when to end
   (sleep 0.5; echo "$1; echo do''ne"; wait_for 20 grep -aq '^done' "$root/typed") | timeout 25 zone console secvm >"$root/typed" || true
   tr -d '\r' <"$root/typed" | grep -a "packets transmitted" || fail "the guest has not pinged"
 }
@@ -121,7 +122,10 @@ viewer=$!
 photo() { xwdtopnm "$root/screen/Xvfb_screen0" 2>/dev/null >"$root/screen/photo.pnm"; }
 pixel() { pamcut -left "$1" -top "$2" -width 1 -height 1 "$root/screen/photo.pnm" | pnmtoplainpnm | tail -n 1; }
 colour=$(zone --json label list | jq -r '.classifications[] | select(.name == "SECRET").colour')
-framed() { photo && [ "$(printf '#%02x%02x%02x' $(pixel 5 5))" = "$colour" ]; }
+framed() {
+  local red green blue
+  photo && read -r red green blue < <(pixel 5 5) && [ "$(printf '#%02x%02x%02x' "$red" "$green" "$blue")" = "$colour" ]
+}
 wait_for 20 framed || fail "the frame does not have the label's colour $colour: $(pixel 5 5)"
 pnmtopng "$root/screen/photo.pnm" >"$pictures/view.png" 2>/dev/null
 echo "the picture is $pictures/view.png"
