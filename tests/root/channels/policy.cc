@@ -69,6 +69,7 @@ const std::vector<Expected>& expected() {
       {"path-sockets", kSameZone, kSameZone},
       {"file-locks", kSameZone, kSameZone},
       {"device-locks", kSameZone, kSameZone},
+      {"lock-list", kNowhere, kSameZone},
       {"file-notices", kSameZone, kSameZone},
       {"page-cache", kSameZone, kNowhere},  // guests run on a tmpfs, which is all memory
       {"SysV-shared-memory", kSameZone, kSameZone},

@@ -13,6 +13,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <map>
+#include <sstream>
 
 #include "tests/victims/courier/channel.h"
 #include "tests/victims/courier/os.h"
@@ -219,6 +220,52 @@ class PageCache : public Channel {
   Place place_;
 };
 
+// The kernel's list of locks shows the ranges of those that no process owns.
+class LockList : public Channel {
+ public:
+  explicit LockList(const Place& place) : place_(place) {}
+  const char* name() const override { return "lock-list"; }
+  void listen() override {}
+  std::set<std::string> hear() override {
+    std::set<long> locked;
+    std::istringstream lines(read_whole("/proc/locks"));
+    for (std::string line; std::getline(lines, line);) {
+      std::istringstream words(line);
+      std::string number, kind, advisory, mode, pid, inode, last;
+      long first = 0;
+      words >> number >> kind >> advisory >> mode >> pid >> inode >> first >> last;
+      for (long at = first; first >= kBase && at <= std::atol(last.c_str()); ++at)
+        locked.insert(at);
+    }
+    std::set<std::string> found;
+    for (size_t lane = 0; lane < place_.lanes; ++lane)
+      found.merge(
+          tokens_in(from_bits([&](size_t bit) { return locked.contains(place_of(lane, bit)); })));
+    return found;
+  }
+  std::string send(const std::string& token) override {
+    held_ = Fd(open("/export/locks", O_RDONLY | O_CLOEXEC));
+    bool set = static_cast<bool>(held_);
+    for_each_bit(token, [&](size_t bit) {
+      struct flock lock = {};
+      lock.l_type = F_RDLCK;
+      lock.l_start = place_of(place_.lane, bit);
+      lock.l_len = 1;
+      set = set && fcntl(held_.get(), F_OFD_SETLK, &lock) == 0;
+    });
+    return outcome(set);
+  }
+
+ private:
+  static constexpr long kBase = 1L << 40;  // out of the way of other locks
+  static long place_of(size_t lane, size_t bit) {
+    return kBase + static_cast<long>(lane * kTokenSize * 8 + bit);
+  }
+
+  Place place_;
+  Fd held_;
+};
+
 // The same on nodes that every zone has.
 class DeviceLocks : public FileLocks {
  public:
@@ -304,6 +351,7 @@ void add_file_channels(Channels* channels, const Place& place) {
   channels->push_back(std::make_unique<PathSockets>());
   channels->push_back(std::make_unique<FileLocks>(place));
   channels->push_back(std::make_unique<DeviceLocks>(place));
+  channels->push_back(std::make_unique<LockList>(place));
   channels->push_back(std::make_unique<PageCache>(place));
   channels->push_back(std::make_unique<Notices>(place));
 }
