@@ -7,12 +7,16 @@
 #include <sys/shm.h>
 #include <sys/syscall.h>
 
+#include <cstdint>
 #include <cstring>
 
 #include "tests/victims/courier/channel.h"
 #include "tests/victims/courier/os.h"
 
 namespace {
+
+// What shmat(2) returns then.
+bool is_failed(const void* memory) { return reinterpret_cast<intptr_t>(memory) == -1; }
 
 constexpr int kKey = 0x7a6f6e65;
 
@@ -30,7 +34,7 @@ class SysvMemory : public Channel {
   std::string send(const std::string& token) override {
     int id = shmget(kKey, kTokenSize, IPC_CREAT | 0666);
     void* memory = id < 0 ? nullptr : shmat(id, nullptr, 0);
-    if (id < 0 || memory == reinterpret_cast<void*>(-1)) return outcome(false);
+    if (id < 0 || is_failed(memory)) return outcome(false);
     std::memcpy(memory, token.data(), kTokenSize);
     shmdt(memory);
     return "";
@@ -39,7 +43,7 @@ class SysvMemory : public Channel {
  private:
   static std::string copy_of(int id) {
     void* memory = shmat(id, nullptr, SHM_RDONLY);
-    if (memory == reinterpret_cast<void*>(-1)) return "";
+    if (is_failed(memory)) return "";
     std::string bytes(static_cast<const char*>(memory), kTokenSize);
     shmdt(memory);
     return bytes;

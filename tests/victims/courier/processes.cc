@@ -85,7 +85,7 @@ class Signals : public Channel {
         uint64_t piece = 0;
         std::memcpy(&piece, token.data() + i * sizeof piece, sizeof piece);
         sigval value = {};
-        value.sival_ptr = reinterpret_cast<void*>(piece);
+        std::memcpy(&value.sival_ptr, &piece, sizeof value.sival_ptr);
         any = sigqueue(pid, SIGRTMIN + static_cast<int>(i), value) == 0 || any;
       }
     }

@@ -183,7 +183,7 @@ class Streams : public Channel {
       Address to = parse(text, kPort);
       if (!fd) {
         fd = open_socket(to.family(), SOCK_STREAM);
-        connect(fd.get(), to.get(), to.size);
+        static_cast<void>(connect(fd.get(), to.get(), to.size));
       }
       pollfd ready = {fd.get(), POLLOUT, 0};
       poll(&ready, 1, 2);
@@ -296,7 +296,7 @@ class Frames : public Channel {
     own.sll_family = AF_PACKET;
     own.sll_ifindex = static_cast<int>(index);
     socklen_t size = sizeof own;
-    bind(fd.get(), reinterpret_cast<sockaddr*>(&own), sizeof own);
+    static_cast<void>(bind(fd.get(), reinterpret_cast<sockaddr*>(&own), sizeof own));
     getsockname(fd.get(), reinterpret_cast<sockaddr*>(&own), &size);
     return std::string(reinterpret_cast<const char*>(own.sll_addr), ETH_ALEN);
   }
@@ -306,7 +306,7 @@ class Frames : public Channel {
     frame += static_cast<char>(type_ >> 8);
     frame += static_cast<char>(type_ & 0xff);
     if (type_ == ETH_P_ARP) {
-      frame += std::string("\0\1\x8\0\6\4\0\1", 8) + source + std::string(4, '\0') +
+      frame += std::string{0, 1, 8, 0, 6, 4, 0, 1} + source + std::string(4, '\0') +
                std::string(6, '\0') + "\x0a\x01\x00\x01";
     }
     return frame + token;
@@ -337,7 +337,7 @@ class Vsock : public Channel {
       Fd fd = open_socket(AF_VSOCK, SOCK_STREAM);
       sockaddr_vm to = at(cid);
       if (!fd) return outcome(false);
-      connect(fd.get(), reinterpret_cast<sockaddr*>(&to), sizeof to);
+      static_cast<void>(connect(fd.get(), reinterpret_cast<sockaddr*>(&to), sizeof to));
       any = ::send(fd.get(), token.data(), token.size(), MSG_NOSIGNAL) > 0 || any;
     }
     return outcome(any);
