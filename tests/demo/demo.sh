@@ -34,7 +34,7 @@ wait_for() { # SECONDS COMMAND...: until it succeeds
 clean_up() {
   status=$?
   zoned --root "$root" --stop-all >/dev/null 2>&1 || true
-  rm -rf "${root:?}"/{etc,run,lib/zones,lib/audit,tree,page,client,screen}
+  rm -rf "${root:?}"/{etc,run,lib/zones,lib/audit,tree,page,typed,client,screen}
   exit "$status"
 }
 trap clean_up EXIT
