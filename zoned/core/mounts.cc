@@ -78,6 +78,21 @@ struct Device {
 };
 constexpr Device kDevices[] = {{"null", 1, 3},    {"zero", 1, 5}, {"full", 1, 7},  {"random", 1, 8},
                                {"urandom", 1, 9}, {"tty", 5, 0},  {"kvm", 10, 232}};
+constexpr Device kFuse = {"fuse", 10, 229};  // of our mounter alone
+
+Result<UniqueFd> node_folder() {
+  return new_filesystem("tmpfs", {{"mode", "0755"}, {"size", "4096"}},
+                        MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+}
+
+// For everybody; it may be there already.
+Status make_node(int folder, const Device& device) {
+  int made = mknodat(folder, device.name, S_IFCHR | 0666, makedev(device.major, device.minor));
+  if (made != 0 && errno == EEXIST) return {};
+  if (made != 0 || fchmodat(folder, device.name, 0666, 0) != 0)
+    return sys_error("make a node of /dev/" + std::string(device.name));
+  return {};
+}
 
 Result<UniqueFd> mask_folder() {
   return new_filesystem(
@@ -97,12 +112,8 @@ Result<int> find_fd(const FdTable& fds, std::string_view name) {
 Result<UniqueFd> clone_tree(int fd) { return open_tree_at(fd, "", AT_EMPTY_PATH); }
 
 Result<UniqueFd> fuse_folder() {
-  constexpr unsigned kMisc = 10, kMinor = 229;  // Documentation/admin-guide/devices.txt
-  TRY_AS(UniqueFd folder, new_filesystem("tmpfs", {{"mode", "0755"}, {"size", "4096"}},
-                                         MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
-  if (mknodat(folder.get(), "fuse", S_IFCHR | 0666, makedev(kMisc, kMinor)) != 0 ||
-      fchmodat(folder.get(), "fuse", 0666, 0) != 0)
-    return sys_error("make a node of /dev/fuse");
+  TRY_AS(UniqueFd folder, node_folder());
+  TRY(make_node(folder.get(), kFuse));
   return folder;
 }
 
@@ -167,17 +178,13 @@ Result<UniqueFd> RootAssembler::device(const std::string& name) {
   if (known == std::end(kDevices))
     return make_error(Code::kInvalid, quoted(name) + " is not a device that zones get");
   if (!devices_) {
-    TRY_AS(devices_, new_filesystem("tmpfs", {{"mode", "0755"}, {"size", "4096"}},
-                                    MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC));
+    TRY_AS(devices_, node_folder());
     TRY_AS(UniqueFd top, base::open_at(AT_FDCWD, "/", O_PATH | O_DIRECTORY));
     TRY(move_mount_to(devices_.get(), top.get()));
     ++stacked_;
   }
-  int at = devices_.get();
-  int made = mknodat(at, known->name, S_IFCHR | 0666, makedev(known->major, known->minor));
-  if (made != 0 && errno != EEXIST) return sys_error("make a node of /dev/" + name);
-  if (made == 0 && fchmodat(at, known->name, 0666, 0) != 0) return sys_error("chmod /dev/" + name);
-  TRY_AS(UniqueFd node, base::open_at(at, name, O_PATH | O_NOFOLLOW));
+  TRY(make_node(devices_.get(), *known));
+  TRY_AS(UniqueFd node, base::open_at(devices_.get(), name, O_PATH | O_NOFOLLOW));
   return clone_tree(node.get());
 }
 
