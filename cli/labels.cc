@@ -32,6 +32,9 @@ base::Result<Source> find_source(const Context& context, const std::string& file
   std::string host = api::paths_for(context.root).etc + "/label_encodings";
   auto text = base::read_file(AT_FDCWD, host, Encodings::kMaxSize);
   if (text) return Source{host, *std::move(text)};
+  if (text.error().code == base::Code::kDenied)
+    return std::move(text).error().with_hint(
+        "the host's configuration is root's to read; --file names another file");
   if (text.error().code != base::Code::kNotFound) return std::move(text).error();
   return Source{"built-in", std::string(Encodings::built_in_text())};
 }
