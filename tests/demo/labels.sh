@@ -88,6 +88,8 @@ deny "no such zone" as games zone console secvm
 deny "no such zone" as games zone logs not-there
 record sec Logs false
 record secvm Console false
+as games timeout 1 zone console pub </dev/null || true
+record pub Console true
 as games zone logs pub
 record pub Logs true
 as lp zone logs sec
@@ -100,6 +102,7 @@ run zone copy pub:/srv/up pub2:/srv/up
 [ "$(zone exec pub2 -- /bin/cat /srv/up)" = "from below" ] || fail "nothing was copied between equal labels"
 deny "no such zone" as games zone copy pub:/srv/up sec:/srv/up
 deny "upgrade" as mail zone copy pub:/srv/up sec:/srv/up
+record sec Copy false
 as lp zone copy pub:/srv/up sec:/srv/up
 deny "--yes" as lp zone copy sec:/srv/down pub:/srv/down </dev/null
 zone exec pub -- /bin/cat /srv/down 2>/dev/null && fail "it went down unconfirmed"
