@@ -32,14 +32,26 @@ wait_for() { # SECONDS COMMAND...: until it succeeds
   done
 }
 clean_up() {
-  status=$?
   zoned --root "$root" --stop-all >/dev/null 2>&1 || true
-  rm -rf "${root:?}"/{etc,run,lib/zones,lib/audit,tree,page,typed,client,screen}
+  find "${root:?}" -mindepth 1 -maxdepth 1 ! -name lib ! -name lock -exec rm -rf {} +
+  find "$root/lib" -mindepth 1 -maxdepth 1 ! -name images ! -name cells -exec rm -rf {} + 2>/dev/null || true
+}
+finish() {
+  status=$?
+  clean_up
   exit "$status"
 }
-trap clean_up EXIT
 
 mkdir -p "$root" && chmod 0700 "$root"
+# One at a time; no process that the demo starts holds the lock.
+if [ -z "${ZONED_DEMO_LOCKED:-}" ]; then
+  status=0
+  ZONED_DEMO_LOCKED=1 flock --nonblock --conflict-exit-code 75 --close "$root/lock" "$0" "$@" || status=$?
+  [ "$status" -ne 75 ] || fail "another demo runs in $root"
+  exit "$status"
+fi
+clean_up # what an earlier one left that was cut off
+trap finish EXIT
 heading "The daemon"
 run zoned --root "$root" --background
 run zone --version
