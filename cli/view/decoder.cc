@@ -40,10 +40,14 @@ Status load_filter() {
   std::unique_ptr<void, FilterRelease> filter(seccomp_init(SCMP_ACT_KILL_PROCESS));
   if (!filter) return base::make_error(base::Code::kNoSpace, "seccomp_init failed");
   for (int call : {SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(poll), SCMP_SYS(ppoll),
-                   SCMP_SYS(restart_syscall), SCMP_SYS(exit_group), SCMP_SYS(brk), SCMP_SYS(mmap),
-                   SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(rt_sigreturn)})
+                   SCMP_SYS(restart_syscall), SCMP_SYS(exit_group), SCMP_SYS(brk), SCMP_SYS(munmap),
+                   SCMP_SYS(mremap), SCMP_SYS(rt_sigreturn)})
     if (int err = seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, call, 0); err != 0)
       return sys_error("seccomp rule", -err);
+  scmp_arg_cmp data_only = SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
+  if (int err = seccomp_rule_add_array(filter.get(), SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, &data_only);
+      err != 0)
+    return sys_error("seccomp rule", -err);
   if (int err = seccomp_load(filter.get()); err != 0) return sys_error("seccomp_load", -err);
   return {};
 }
@@ -55,6 +59,20 @@ Status close_others(int low, int high) {
       (last > first + 1 && close_range(first + 1, last - 1, 0) != 0) ||
       close_range(last + 1, ~0U, 0) != 0)
     return sys_error("close_range");
+  return {};
+}
+
+Status become_nobody() {
+  if (setgroups(0, nullptr) != 0 || setresgid(kNobody, kNobody, kNobody) != 0 ||
+      setresuid(kNobody, kNobody, kNobody) != 0)
+    return sys_error("become nobody");
+  return {};
+}
+
+Status set_limits() {
+  rlimit none = {0, 0};
+  if (setrlimit(RLIMIT_CORE, &none) != 0 || setrlimit(RLIMIT_FSIZE, &none) != 0)
+    return sys_error("setrlimit");
   return {};
 }
 
@@ -141,18 +159,16 @@ Status Canvas::make_read_only() const {
   return {};
 }
 
-Status confine(int server, int frame) {
-  TRY(close_others(server, frame));
-  if (geteuid() == 0 && (setgroups(0, nullptr) != 0 || setresgid(kNobody, kNobody, kNobody) != 0 ||
-                         setresuid(kNobody, kNobody, kNobody) != 0))
-    return sys_error("become nobody");
+Status confine(int server, int frame, const Confinement& walls) {
+  if (walls.close_descriptors) TRY(close_others(server, frame));
+  if (walls.become_nobody && geteuid() == 0) TRY(become_nobody());
   // After the change of ids, which would clear it.
   if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return sys_error("PR_SET_PDEATHSIG");
-  rlimit none = {0, 0};
-  if (setrlimit(RLIMIT_CORE, &none) != 0 || setrlimit(RLIMIT_FSIZE, &none) != 0)
-    return sys_error("setrlimit");
-  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return sys_error("PR_SET_NO_NEW_PRIVS");
-  return load_filter();
+  if (walls.limits) TRY(set_limits());
+  if (walls.no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+    return sys_error("PR_SET_NO_NEW_PRIVS");
+  if (walls.filter) return load_filter();
+  return {};
 }
 
 void run_decoder(int server, int frame, const Canvas& canvas) {

@@ -51,9 +51,16 @@ class Canvas {
   uint8_t* data_;
 };
 
-// No new descriptors, files, processes or privileges for this process, for good: nobody's id where
-// we were root, no_new_privs, no descriptors but these, and a filter of system calls that kills.
-base::Status confine(int server, int frame);
+// The decoder's walls as data, so that a test can take each away.
+struct Confinement {
+  bool close_descriptors = true;  // all but the two
+  bool become_nobody = true;      // where we are root
+  bool limits = true;             // no core, no file grows
+  bool no_new_privs = true;
+  bool filter = true;  // reading, writing, memory that can't be executed, the end; all else kills
+};
+// No new descriptors, files, processes or privileges for this process, for good.
+base::Status confine(int server, int frame, const Confinement& walls = {});
 
 // Speaks RFB until either end is over. server: a connected stream socket. Never returns.
 [[noreturn]] void run_decoder(int server, int frame, const Canvas& canvas);

@@ -42,24 +42,26 @@ uint32_t ink_on(uint32_t colour) {
   return text.red == 0 ? 0 : 0xffffff;
 }
 
-// Without a window manager the window is the screen's upper left corner.
-Picture stripe_of(const Picture& screen) { return screen.part(0, 0, view::kWindowWidth, kStripe); }
+// The stripe of a window that is the screen's upper left corner: any, without a window manager.
+Picture stripe_of(const Picture& screen, uint32_t width = view::kWindowWidth) {
+  return screen.part(0, 0, width, kStripe);
+}
 Picture inner_of(const Picture& screen) {
   return screen.part(kEdge, kStripe, kInnerWidth, kInnerHeight);
 }
 
 // The whole frame is there, in the label's colour, with a text on it, and nothing of the zone's.
-bool frame_is_whole(const Picture& screen, uint32_t colour) {
-  Picture stripe = stripe_of(screen);
+bool frame_is_whole(const Picture& screen, uint32_t colour, uint32_t width = view::kWindowWidth,
+                    uint32_t height = view::kWindowHeight) {
+  Picture stripe = stripe_of(screen, width);
   size_t pixels = size_t{stripe.width} * stripe.height;
   size_t ink = stripe.count(ink_on(colour));
   bool edges = true;
-  for (uint32_t y = 0; y < view::kWindowHeight; ++y)
-    for (uint32_t x : {0U, kEdge - 1, view::kWindowWidth - 1U, view::kWindowWidth - kEdge})
+  for (uint32_t y = 0; y < height; ++y)
+    for (uint32_t x : {0U, kEdge - 1, width - 1, width - kEdge})
       edges = edges && screen.at(x, y) == colour;
-  for (uint32_t x = 0; x < view::kWindowWidth; ++x)
-    for (uint32_t y : {0U, view::kWindowHeight - 1U, view::kWindowHeight - kEdge})
-      edges = edges && screen.at(x, y) == colour;
+  for (uint32_t x = 0; x < width; ++x)
+    for (uint32_t y : {0U, height - 1, height - kEdge}) edges = edges && screen.at(x, y) == colour;
   return edges && stripe.count(colour) > pixels * 9 / 10 && ink > 100 && stripe.count(kGreen) == 0;
 }
 
@@ -174,6 +176,46 @@ TEST_CASE("a native zone's display is framed in its label, and can't draw over t
   std::string windows = desktop.windows();
   CHECK_THAT(windows, Catch::Contains("\"[SECRET ENG] web\""));
   CHECK_THAT(windows, !Catch::Contains("harmless"));
+}
+
+TEST_CASE("a full screen keeps its stripe on top, and the zone can't paint over it") {
+  Sandbox box;
+  Desktop desktop(box.root());
+  desktop.manage_windows();
+  boot_painter(box, "web", "flood", "SECRET ENG");
+  View window(desktop, box, "web");
+  uint32_t colour = colour_of("SECRET ENG");
+  constexpr size_t kScreen = size_t{desktop::kScreenWidth} * desktop::kScreenHeight;
+  Picture screen;
+  // More than the window's own size holds.
+  auto fills = [&] {
+    screen = desktop.picture();
+    return screen.count(kGreen) > kScreen * 8 / 10;
+  };
+  auto whole = [&] {
+    return frame_is_whole(screen, colour, desktop::kScreenWidth, desktop::kScreenHeight);
+  };
+  bool drawn = harness::eventually([&] { return desktop.picture().count(kGreen) > kScreen / 2; },
+                                   Sandbox::kTimeout);
+  INFO(window.errors());
+  REQUIRE(drawn);
+  CHECK_FALSE(fills());
+  desktop.type({"key", "ctrl+alt+Return"});
+  bool filled = harness::eventually([&] { return fills() && whole(); });
+  keep(screen, "view-full.png");
+  REQUIRE(filled);
+  Picture stripe = stripe_of(screen, desktop::kScreenWidth);
+  // It goes on painting, is clicked at and typed at.
+  desktop.type({"mousemove", "640", "10", "click", "1", "mousemove", "640", "400", "click", "1"});
+  desktop.type({"key", "Escape", "F11"});
+  for (int i = 0; i < 20; ++i) {
+    usleep(50'000);
+    REQUIRE(fills());
+    REQUIRE(whole());
+    REQUIRE(stripe_of(screen, desktop::kScreenWidth).rgb == stripe.rgb);
+  }
+  desktop.type({"key", "ctrl+alt+Return"});
+  CHECK(harness::eventually([&] { return !fills() && screen.count(kGreen) > kScreen / 2; }));
 }
 
 TEST_CASE(

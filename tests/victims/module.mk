@@ -35,7 +35,7 @@ all_objs += $(evilvmm_objs) $(BUILD)/obj/tests/victims/attacker.o $(BUILD)/obj/t
 $(eval $(call library,cells,$(wildcard tests/root/cells/*.cc)))
 cells_libs := cells vmzone core netns resource labels
 
-$(eval $(call root_test,walls,$(cells_libs),-lseccomp -lnl-3))
+$(eval $(call root_test,walls,$(cells_libs) view,-lseccomp -lnl-3))
 $(BUILD)/root/walls: $(BUILD)/victims/attacker $(BUILD)/zone-init
 
 $(eval $(call root_test,vmcell,$(cells_libs),-lseccomp -lnl-3))

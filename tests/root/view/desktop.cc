@@ -19,9 +19,6 @@
 namespace desktop {
 namespace {
 
-constexpr uint32_t kWidth = 1280;
-constexpr uint32_t kHeight = 900;
-
 // Never returns.
 void become(const std::vector<std::string>& argv, const std::vector<std::string>& environment) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -86,7 +83,7 @@ Desktop::Desktop(const std::string& folder) : folder_(folder + "/desktop") {
   if (server_ == 0) {
     constexpr int kNumber = 20;
     dup2(number.write.get(), kNumber);
-    std::string screen = std::to_string(kWidth) + "x" + std::to_string(kHeight) + "x24";
+    std::string screen = std::to_string(kScreenWidth) + "x" + std::to_string(kScreenHeight) + "x24";
     become({"Xvfb", "-displayfd", std::to_string(kNumber), "-screen", "0", screen, "-fbdir",
             folder_, "-nolisten", "tcp", "-nocursor", "-noreset"},
            {"PATH=/usr/bin:/bin"});
@@ -100,8 +97,24 @@ Desktop::Desktop(const std::string& folder) : folder_(folder + "/desktop") {
 }
 
 Desktop::~Desktop() {
+  if (manager_ > 0) {
+    kill(manager_, SIGKILL);
+    waitpid(manager_, nullptr, 0);
+  }
   kill(server_, SIGTERM);
   waitpid(server_, nullptr, 0);
+}
+
+void Desktop::manage_windows() {
+  manager_ = fork();
+  if (manager_ == 0) become({"openbox", "--sm-disable"}, environment());
+  INFO("is openbox installed?");
+  REQUIRE(harness::eventually([&] {
+    auto output = base::run_program(
+        {"xprop", "-display", display_, "-root", "_NET_SUPPORTED", "_NET_SUPPORTING_WM_CHECK"});
+    return output.ok() && output->out.find("_NET_WM_STATE_FULLSCREEN") != std::string::npos &&
+           output->out.find("window id") != std::string::npos;
+  }));
 }
 
 std::vector<std::string> Desktop::environment() const {
@@ -121,7 +134,7 @@ Picture Desktop::picture() const {
   Picture picture{big_endian(*file, 4), big_endian(*file, 5), {}};
   size_t row_bytes = big_endian(*file, 12);
   size_t start = big_endian(*file, 0) + size_t{big_endian(*file, 19)} * 12;
-  REQUIRE(picture.width == kWidth);
+  REQUIRE(picture.width == kScreenWidth);
   for (size_t y = 0; y < picture.height; ++y)
     for (size_t x = 0; x < picture.width; ++x)
       for (size_t channel : {2, 1, 0})

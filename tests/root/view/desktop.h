@@ -1,4 +1,5 @@
-// A graphical session of a test's own: Xvfb without a window manager, and what is on its screen.
+// A graphical session of a test's own: Xvfb, without a window manager unless asked for, and what is on
+// its screen.
 // Every function fails the test when it can't do what it says.
 #pragma once
 
@@ -23,6 +24,9 @@ struct Picture {
   std::string png() const;
 };
 
+inline constexpr uint32_t kScreenWidth = 1280;
+inline constexpr uint32_t kScreenHeight = 900;
+
 class Desktop {
  public:
   // Below `folder`, whose name it keeps.
@@ -31,6 +35,8 @@ class Desktop {
   Desktop(const Desktop&) = delete;
   Desktop& operator=(const Desktop&) = delete;
 
+  // Starts one (openbox) and waits until windows may ask it for something.
+  void manage_windows();
   Picture picture() const;
   // xdotool(1), what the user does with mouse and keyboard.
   void type(const std::vector<std::string>& commands) const;
@@ -42,6 +48,7 @@ class Desktop {
  private:
   std::string folder_;
   pid_t server_ = 0;
+  pid_t manager_ = 0;
   std::string display_;  // ":7"
 };
 
