@@ -38,6 +38,7 @@ constexpr const char* kProgram = "zone-readdown";
 constexpr int kListener = 3;  // as main_readdown.cc has it
 constexpr std::chrono::seconds kPatience{5};
 constexpr std::chrono::seconds kRest{30};
+constexpr std::chrono::milliseconds kMoment{100};
 
 std::string subject(const std::string& reader) {
   return "zone " + base::quoted(reader) + ": read-down";
@@ -192,7 +193,11 @@ void ReadDown::booted(const std::string& name, std::function<void()> then) {
     return then();
   }
   if (zone == nullptr || !is_running(*zone)) return then();
-  if (!zone->ephemeral) note_exports(zone);
+  if (zone->ephemeral) {  // most runs are over by then, and are spared the cost of a server
+    loop_->after(kMoment, [this, name] { update(name); });
+    return then();
+  }
+  note_exports(zone);
   for (const std::string& reader : readers_of(name))
     loop_->after(std::chrono::milliseconds(0), [this, reader] { update(reader); });
   if (wanted(name).empty()) return then();
@@ -214,7 +219,12 @@ void ReadDown::ended(const std::string& name) {
       // Whether it rests after a failure is kept.
       auto server = servers_.find(reader_of(name));
       if (server != servers_.end() && server->second.retry == 0) servers_.erase(server);
-      return update_soon(reader_of(name));
+      // A server ends with its reader's mount, so perhaps before we hear that the reader has ended.
+      if (!wanted(reader_of(name)).empty())
+        loop_->after(kMoment, [this, reader = reader_of(name)] { update(reader); });
+      else
+        update_soon(reader_of(name));
+      return;
     }
   }
   std::vector<std::string> readers = readers_of(name);

@@ -49,7 +49,8 @@ class ReadDown {
 
   // The zone runs. `then` is called when it sees what it may read, at the latest after some seconds; from
   // inside when there is nothing to read. Those above see what it exports a little later: whoever
-  // boots it can't tell by waiting whether there are any.
+  // boots it can't tell by waiting whether there are any. An ephemeral zone does not wait: it reads from a
+  // moment after its start on.
   void booted(const std::string& zone, std::function<void()> then);
   // The zone has ended, or is gone.
   void ended(const std::string& zone);
