@@ -1,4 +1,4 @@
-// zone label: encodings files, without the daemon.
+// zone label check, list, dominates: what labels there are.
 #include <fcntl.h>
 
 #include "base/files.h"
@@ -8,7 +8,7 @@
 #include "cli/verbs.h"
 #include "labels/encodings.h"
 #include "labels/encodings_data.h"
-#include "labels/encodings_names.h"
+#include "labels/known_names.h"
 #include "zoned/api/paths.h"
 
 namespace cli {
@@ -34,7 +34,7 @@ base::Result<Source> find_source(const Context& context, const std::string& file
   if (text) return Source{host, *std::move(text)};
   if (text.error().code == base::Code::kDenied)
     return std::move(text).error().with_hint(
-        "the host's configuration is root's to read; --file names another file");
+        "the host's configuration is root's to read; give another file");
   if (text.error().code != base::Code::kNotFound) return std::move(text).error();
   return Source{"built-in", std::string(Encodings::built_in_text())};
 }
@@ -50,81 +50,52 @@ base::Result<Encodings> load(const Context& context, const Arguments& arguments,
   return encodings;
 }
 
-std::string range_text(const labels::Range& range) {
-  switch (range.kind) {
-    case labels::Range::Kind::kNone:
-      return "none";
-    case labels::Range::Kind::kAll:
-      return "all";
-    case labels::Range::Kind::kAllExcept:
-      return "all but " + std::to_string(range.listed.size());
-    case labels::Range::Kind::kOnly:
-      return "only " + std::to_string(range.listed.size());
-  }
-  return {};
-}
-
-std::string bits_text(const labels::Bits& bits) {
-  std::vector<std::string> parts;
-  for (size_t i = 0; i < labels::kCompartments; ++i) {
-    if (bits.on.test(i)) parts.push_back(std::to_string(i));
-    if (bits.off.test(i)) parts.push_back("~" + std::to_string(i));
-  }
-  return base::join(parts, " ");
-}
-
-std::string class_text(const labels::EncodingsData& data, const std::optional<uint8_t>& value) {
-  return value ? data.classification(*value)->name : "";
-}
-
-std::string word_colour(const labels::EncodingsData& data, size_t word) {
-  for (const labels::WordColour& colour : data.word_colours)
-    if (colour.word == word) return colour.colour;
-  return {};
-}
-
-json classifications_of(const Encodings& encodings) {
-  json all = json::array();
-  for (const labels::Classification& it : encodings.data().classifications)
-    all.push_back({{"name", it.name},
-                   {"short_name", it.short_name},
-                   {"value", it.value},
-                   {"range", range_text(encodings.data().ranges[it.value])},
-                   {"colour", encodings.colour_of(Label(it.value, it.initial_compartments))}});
-  return all;
-}
-
-json words_of(const Encodings& encodings) {
-  const labels::EncodingsData& data = encodings.data();
-  json all = json::array();
-  for (size_t i = 0; i < data.sensitivity.words.size(); ++i) {
-    const labels::Word& it = data.sensitivity.words[i];
-    if (it.is_affix()) continue;
-    all.push_back({{"name", labels::word_name(data.sensitivity, i)},
-                   {"short_name", it.short_name},
-                   {"compartments", bits_text(it.compartments)},
-                   {"minclass", class_text(data, it.minclass)},
-                   {"maxclass", class_text(data, it.maxclass)},
-                   {"colour", word_colour(data, i)}});
-  }
-  return all;
-}
-
-void add_rows(Table* table, const json& rows, const std::vector<const char*>& members) {
+void add_rows(Table* table, const json& names, const char* list,
+              const std::vector<const char*>& members) {
+  const json rows = names.value(list, json::array());
   for (const json& row : rows) {
     std::vector<std::string> cells;
-    for (const char* member : members)
-      cells.push_back(row[member].is_string() ? dash(shown(text_of(row, member)))
-                                              : std::to_string(int_of(row, member)));
+    for (const char* member : members) {
+      std::string text = text_of(row, member);
+      bool number = text.empty() && row.is_object() && row.contains(member) &&
+                    row[member].is_number_integer();
+      cells.push_back(number ? std::to_string(int_of(row, member)) : dash(shown(text)));
+    }
     table->add(std::move(cells));
   }
 }
 
-// How `a` stands to `b`.
-std::string_view relation(const Label& a, const Label& b) {
-  if (a == b) return "equal";
-  if (a.dominates(b)) return "dominates";
-  return b.dominates(a) ? "dominated" : "incomparable";
+base::Result<json> local_names(const Context& context, const Arguments& arguments) {
+  std::string file;
+  TRY_AS(Encodings encodings, load(context, arguments, &file));
+  json names = labels::known_names(encodings, Label::admin_high());
+  names["file"] = file;
+  return names;
+}
+
+base::Result<json> local_relation(const Context& context, const Arguments& arguments) {
+  std::string file;
+  TRY_AS(Encodings encodings, load(context, arguments, &file));
+  TRY_AS(Label first, encodings.parse_label(arguments.words[0]));
+  TRY_AS(Label second, encodings.parse_label(arguments.words[1]));
+  return json{{"relation", labels::relation(first, second)}};
+}
+
+using Local = base::Result<json> (*)(const Context&, const Arguments&);
+
+// By the file given, else by what the daemon goes by, which tells each user his part. Without a daemon
+// root reads the host's file.
+base::Result<json> ask(const Context& context, const Arguments& arguments, const char* method,
+                       json parameters, Local local) {
+  if (arguments.has("file")) return local(context, arguments);
+  auto client = context.connect();
+  if (client) {
+    TRY_AS(api::Reply reply, client->call(method, std::move(parameters)));
+    return std::move(reply.parameters);
+  }
+  auto read = local(context, arguments);
+  if (!read && read.error().code == base::Code::kDenied) return std::move(client).error();
+  return read;
 }
 
 }  // namespace
@@ -144,9 +115,10 @@ base::Result<int> label_check(const Context& context, const Arguments& arguments
     TRY_AS(Encodings encodings, Encodings::parse(source.text, source.name));
     text = shown(source.name) + ": " + encodings.data().version + ": " +
            std::to_string(encodings.data().classifications.size()) + " classifications, " +
-           std::to_string(words_of(encodings).size()) + " words, default label " +
-           encodings.name_of(encodings.default_label()) + ", default clearance " +
-           encodings.clearance_name_of(encodings.default_clearance()) + "\n";
+           std::to_string(labels::known_names(encodings, Label::admin_high())["words"].size()) +
+           " words, default label " + encodings.name_of(encodings.default_label()) +
+           ", default clearance " + encodings.clearance_name_of(encodings.default_clearance()) +
+           "\n";
   }
   if (context.json)
     print_json({{"file", source.name}, {"faults", list}});
@@ -156,42 +128,37 @@ base::Result<int> label_check(const Context& context, const Arguments& arguments
 }
 
 base::Result<int> label_list(const Context& context, const Arguments& arguments) {
-  std::string file;
-  TRY_AS(Encodings encodings, load(context, arguments, &file));
-  json classifications = classifications_of(encodings);
-  json words = words_of(encodings);
-  std::string label = encodings.name_of(encodings.default_label());
-  std::string clearance = encodings.clearance_name_of(encodings.default_clearance());
+  TRY_AS(json names, ask(context, arguments, "LabelNames", json::object(), local_names));
   if (context.json) {
-    print_json({{"file", file},
-                {"version", encodings.data().version},
-                {"default_label", label},
-                {"default_clearance", clearance},
-                {"classifications", classifications},
-                {"words", words}});
+    print_json(names);
     return 0;
   }
   Table classes({{"CLASSIFICATION"}, {"SHORT"}, {"VALUE"}, {"COMBINATIONS"}, {"COLOUR"}});
-  add_rows(&classes, classifications, {"name", "short_name", "value", "range", "colour"});
+  add_rows(&classes, names, "classifications", {"name", "short_name", "value", "range", "colour"});
   Table table({{"WORD"}, {"SHORT"}, {"COMPARTMENTS"}, {"FROM"}, {"UP TO"}, {"COLOUR"}});
-  add_rows(&table, words, {"name", "short_name", "compartments", "minclass", "maxclass", "colour"});
-  print("file:              " + shown(file) + "\nversion:           " + encodings.data().version +
-        "\ndefault label:     " + label + "\ndefault clearance: " + clearance + "\n\n" +
-        classes.text() + "\n" + table.text());
+  add_rows(&table, names, "words",
+           {"name", "short_name", "compartments", "minclass", "maxclass", "colour"});
+  std::string text;
+  for (auto [title, member] :
+       {std::pair("file:              ", "file"), std::pair("version:           ", "version"),
+        std::pair("default label:     ", "default_label"),
+        std::pair("default clearance: ", "default_clearance")})
+    if (std::string value = text_of(names, member); !value.empty())
+      text += title + shown(value) + "\n";
+  print(text + "\n" + classes.text() + "\n" + table.text());
   return 0;
 }
 
 base::Result<int> label_dominates(const Context& context, const Arguments& arguments) {
-  std::string file;
-  TRY_AS(Encodings encodings, load(context, arguments, &file));
-  TRY_AS(Label a, encodings.parse_label(arguments.words[0]));
-  TRY_AS(Label b, encodings.parse_label(arguments.words[1]));
-  std::string word(relation(a, b));
+  const json names = {{"first", arguments.words[0]}, {"second", arguments.words[1]}};
+  TRY_AS(json reply, ask(context, arguments, "LabelDominates", names, local_relation));
+  std::string word = text_of(reply, "relation");
+  bool dominates = word == "equal" || word == "dominates";
   if (context.json)
-    print_json({{"relation", word}, {"dominates", a.dominates(b)}});
+    print_json({{"relation", word}, {"dominates", dominates}});
   else
     print(word + "\n");
-  return a.dominates(b) ? 0 : kFailed;
+  return dominates ? 0 : kFailed;
 }
 
 }  // namespace cli

@@ -250,6 +250,9 @@ TEST_CASE("a security administrator gives clearances, but none to himself and no
   world.make("low", "PUBLIC");
   CHECK(world.run("sys", "user set list \"clearance=SECRET ENG\" grants=downgrade").status == 0);
   CHECK_THAT(world.run("sys", "user list").out, Catch::Contains("SECRET ENG"));
+  // Above his own too.
+  CHECK(world.run("sys", "user set list clearance=ADMIN_HIGH").status == 0);
+  CHECK_THAT(world.run("sys", "user list").out, Catch::Contains("ADMIN_HIGH  "));
   CHECK(world.run("sys", "user delete list").status == 0);
   check_refused(world.box.zone({"user", "set", "no-such-user", "clearance=SECRET"}),
                 {"'no-such-user'"});
@@ -288,6 +291,35 @@ TEST_CASE(
   harness::sleep_for(std::chrono::milliseconds(300));
   world.box.zone_ok({"delete", "mine", "--force"});
   CHECK(eventually([&] { return harness::command_of(console).empty(); }));
+}
+
+TEST_CASE("a user learns the names of labels up to his clearance, and none above") {
+  Doors world;
+  base::Output all = world.run("root", "label list");
+  base::Output mine = world.run("games", "label list");
+  base::Output least = world.run("daemon", "label list");
+  for (const char* name : {"PUBLIC", "SECRET", "ENG"}) {
+    CHECK_THAT(all.out, Catch::Contains(name));
+    CHECK_THAT(mine.out, Catch::Contains(name));
+  }
+  CHECK_THAT(all.out, Catch::Contains("HR"));
+  CHECK_THAT(mine.out, !Catch::Contains("HR"));
+  CHECK_THAT(least.out, Catch::Contains("PUBLIC"));
+  CHECK_THAT(least.out, !Catch::Contains("SECRET") && !Catch::Contains("ENG"));
+  CHECK(world.run("games", "label dominates \"SECRET ENG\" PUBLIC").out == "dominates\n");
+  CHECK(world.run("root", "label dominates \"SECRET HR\" PUBLIC").out == "dominates\n");
+  // One above, one that is none, one with a word that is none: the same but for what was asked.
+  const Ask above = {{{"first", "PUBLIC"}, {"second", "SECRET HR"}}, {}, false};
+  const std::string hidden = world.ask("games", "LabelDominates", above);
+  CHECK(code_of(hidden) == "invalid");
+  for (const char* name : {"SECRET XX", "WHATEVER"}) {
+    Ask none = above;
+    none.parameters["second"] = name;
+    std::string text = world.ask("games", "LabelDominates", none);
+    for (size_t at = 0; (at = text.find(name)) != std::string::npos;)
+      text.replace(at, std::string(name).size(), "SECRET HR");
+    CHECK(text == hidden);
+  }
 }
 
 TEST_CASE("a label that is none is refused at creation, and a full zone keeps its own") {

@@ -57,6 +57,8 @@ const std::vector<Api::Method>& Api::methods() {
       {"NetDelete", Verb::kHost, Target::kHost, &Api::net_delete},
       {"NetPorts", Verb::kSee, Target::kList, &Api::net_ports},
       {"Host", Verb::kReadHost, Target::kHost, &Api::host},
+      {"LabelNames", Verb::kSee, Target::kList, &Api::label_names},
+      {"LabelDominates", Verb::kSee, Target::kList, &Api::label_dominates},
       {"LabelSet", Verb::kHost, Target::kHost, &Api::label_set},
       {"LabelGet", Verb::kHost, Target::kHost, &Api::label_get},
       {"LabelClear", Verb::kHost, Target::kHost, &Api::label_clear},
@@ -92,7 +94,7 @@ void Api::handle(api::Call call) {
   base::Status allowed;
   base::Status recorded;
   if (method->target == Target::kList) {
-    // Each zone on the list is decided by itself; the record is of the call.
+    // Each zone or label on the list is decided by itself; the record is of the call.
     recorded = audit_->record({caller, method->name, method->verb, "", true});
   } else {
     allowed = authorise(caller, method->name, method->verb, zone, name, audit_, &call.parameters);

@@ -40,7 +40,7 @@ class Api {
   enum class Target {
     kZone,     // `name`, which must exist
     kNewZone,  // `name`, which need not exist
-    kList,     // several zones: the handler shows only what the caller may see
+    kList,     // several zones or labels: the handler shows only what the caller may see
     kHost,     // no zone
   };
   // A call that has passed authorise(). zone: null unless Target::kZone, or if it exists.
@@ -121,7 +121,9 @@ class Api {
                     const std::string& done);
   base::Status check_user_change(const Caller& caller, const std::string& name,
                                  const User* after) const;
-  // Labels of the host's trees (api_labels.cc).
+  // Names of labels, labels of the host's trees (api_labels.cc).
+  void label_names(Request request);
+  void label_dominates(Request request);
   void change_label(Request request, const std::optional<labels::Label>& label);
   void label_set(Request request);
   void label_get(Request request);

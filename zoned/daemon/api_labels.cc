@@ -1,4 +1,5 @@
-// Labels of the host's trees: given, told and taken away by the administrator alone.
+// Names of labels, for everybody up to his clearance. Labels of the host's trees: given, told and taken
+// away by the administrator alone.
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -7,6 +8,7 @@
 #include <optional>
 
 #include "base/strings.h"
+#include "labels/known_names.h"
 #include "zoned/daemon/api.h"
 #include "zoned/daemon/tree_labels.h"
 
@@ -54,6 +56,27 @@ Status check_unused(const HostObject& object, const Zone& zone) {
 }
 
 }  // namespace
+
+void Api::label_names(Request request) {
+  request.call.answer.reply(
+      labels::known_names(*parts_.encodings, request.caller.rights.clearance));
+}
+
+void Api::label_dominates(Request request) {
+  auto relate = [&]() -> Result<std::string_view> {
+    auto label = [&](const char* name) {
+      return labels::parse_known_label(*parts_.encodings,
+                                       request.call.parameters[name].get<std::string>(),
+                                       request.caller.rights.clearance);
+    };
+    TRY_AS(labels::Label first, label("first"));
+    TRY_AS(labels::Label second, label("second"));
+    return labels::relation(first, second);
+  };
+  auto relation = relate();
+  if (!relation) return request.call.answer.fail(relation.error());
+  request.call.answer.reply({{"relation", *relation}});
+}
 
 // label: null: none from now on. On record with what the descriptor has turned out to be.
 void Api::change_label(Request request, const std::optional<labels::Label>& label) {

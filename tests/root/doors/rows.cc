@@ -58,6 +58,15 @@ std::vector<Row> copies() {
   };
 }
 
+// Of the encodings he knows what is in labels up to his clearance.
+std::vector<Row> names() {
+  const json above = {{"first", "PUBLIC"}, {"second", kHiddenLabel}};
+  return {
+      {"LabelNames", {json::object(), {}, false}, kMay},
+      {"LabelDominates", {above, {}, false}, kMay},
+  };
+}
+
 // Gives the tree the label of Run's row.
 std::vector<Row> labelling(const std::string& tree) {
   return {
@@ -122,8 +131,9 @@ std::vector<Row> of_the_host() {
 
 std::vector<Row> rows(const std::string& tree) {
   std::vector<Row> all = looking();
-  for (std::vector<Row>& more : std::vector<std::vector<Row>>{
-           guests(tree + ".iso"), copies(), labelling(tree), changing(tree), of_the_host()})
+  for (std::vector<Row>& more :
+       std::vector<std::vector<Row>>{guests(tree + ".iso"), copies(), names(), labelling(tree),
+                                     changing(tree), of_the_host()})
     for (Row& row : more) all.push_back(std::move(row));
   return all;
 }

@@ -23,6 +23,11 @@ std::string write_file(const std::string& folder, const std::string& name,
   return folder + "/" + name;
 }
 
+// From then on nobody answers.
+void stop(const FakeDaemon& daemon) {
+  REQUIRE(unlink((daemon.root() + "/run/zoned.sock").c_str()) == 0);
+}
+
 }  // namespace
 
 TEST_CASE("label check tells each fault with file, line and rule and fails, or what a file holds") {
@@ -52,8 +57,38 @@ TEST_CASE("label check tells each fault with file, line and rule and fails, or w
   CHECK(daemon.called.empty());
 }
 
-TEST_CASE("label list and dominates go by the file given, else the host's, else the built-in one") {
+TEST_CASE("label list and dominates ask the daemon unless a file is given") {
   FakeDaemon daemon;
+  const json row = {{"name", "LOW"},
+                    {"short_name", "L"},
+                    {"value", 3},
+                    {"range", "only 2"},
+                    {"colour", "#00ff00"}};
+  daemon.reply("LabelNames",
+               {{"classifications", {row}}, {"words", json::array()}, {"default_label", "LOW"}});
+  daemon.reply("LabelDominates", {{"relation", "dominated"}});
+  auto outcome = daemon.zone({"label", "list"});
+  CHECK(outcome.status == 0);
+  CHECK(outcome.out.find("default label:     LOW\n\nCLASSIFICATION") == 0);
+  for (const char* piece : {"LOW", "only 2", "#00ff00"})
+    CHECK(outcome.out.find(piece) != std::string::npos);
+  CHECK(outcome.out.find("version") == std::string::npos);
+  outcome = daemon.zone({"label", "dominates", "LOW", "HIGH"});
+  CHECK(outcome.out == "dominated\n");
+  CHECK(outcome.status == 1);
+  CHECK(daemon.called == std::vector<std::string>{"LabelNames", "LabelDominates"});
+  std::string given = write_file(daemon.root() + "/files", "given",
+                                 std::string(labels::Encodings::built_in_text()));
+  CHECK(daemon.zone({"label", "dominates", "--file", given, "SECRET", "PUBLIC"}).out ==
+        "dominates\n");
+  CHECK(daemon.called.size() == 2);
+  daemon.methods.clear();
+  CHECK(daemon.zone({"label", "list"}).err.find("no LabelNames") != std::string::npos);
+}
+
+TEST_CASE("without a daemon they go by the host's file, else the built-in one") {
+  FakeDaemon daemon;
+  stop(daemon);
   std::string text(labels::Encodings::built_in_text());
   auto outcome = daemon.zone({"label", "list"});
   CHECK(outcome.status == 0);
@@ -81,6 +116,7 @@ TEST_CASE("label list and dominates go by the file given, else the host's, else 
 
 TEST_CASE("label dominates answers in a word and by its exit status") {
   FakeDaemon daemon;
+  stop(daemon);
   struct Row {
     const char* a;
     const char* b;
