@@ -5,7 +5,8 @@
 //   zone-unpack debian ARGV    runs mmdebstrap
 //   zone-unpack pack [-r] [-x] PATH           packs what is at PATH of /target onto descriptor 3;
 //                                             says "packed FILES BYTES IDENTITY"
-//   zone-unpack place [-f] PATH TEMPORARY     writes the stream on descriptor 3 to PATH of /target
+//   zone-unpack place [-f] PATH TEMPORARY     writes the stream on descriptor 3 to PATH of /target;
+//                                             says "nothing left" of a failure that left nothing
 //   zone-unpack retract [-x] PATH TEMPORARY   removes what a killed "place" left; -x: a file that
 //                                             it placed, too
 //   zone-unpack take PATH IDENTITY            takes a moved file away: says "held", and does it
@@ -86,8 +87,12 @@ Status run_transfer(std::vector<std::string> words, int tree, core::UnpackReport
                            std::to_string(packed.bytes) + " " + packed.identity);
     return {};
   }
-  if (mode == "place")
-    return core::place_files(tree, words[1], words[2], replace, kContent, report);
+  if (mode == "place") {
+    core::PlaceResult placed =
+        core::place_files(tree, words[1], words[2], replace, kContent, report);
+    if (!placed.status && !placed.left) say(STDOUT_FILENO, "nothing left");
+    return placed.status;
+  }
   if (mode == "retract") return core::retract_files(tree, words[1], words[2], exclusive, kContent);
   return core::take_away(tree, words[1], words[2], []() -> Status {
     say(STDOUT_FILENO, "held");

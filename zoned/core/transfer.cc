@@ -250,6 +250,8 @@ Result<Place> find_place(int tree, const std::string& path) {
                       "name the place itself");
   if (!opened && opened.error().sys_errno == EXDEV)
     return make_error(Code::kInvalid, quoted(folder, kMaxShown) + " is on another file system");
+  if (!opened && opened.error().sys_errno == ENOTDIR)
+    return make_error(Code::kInvalid, quoted(folder, kMaxShown) + " leads through a file");
   if (!opened) return std::move(opened).error();
   place.folder = *std::move(opened);
   return place;

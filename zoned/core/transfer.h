@@ -14,7 +14,8 @@
 
 namespace core {
 
-// Where an absolute path in a tree ends: its folder, open, and its name there.
+// Where an absolute path in a tree ends: its folder, open, and its name there. kInvalid for a path that
+// leads through a file, a symbolic link or a mount; kNotFound when the folder is absent.
 struct Place {
   base::UniqueFd folder;
   std::string name;
@@ -40,11 +41,16 @@ base::Result<Packed> pack_files(int tree, const std::string& path, const PackOpt
 
 // Writes the stream to the path, whose parent folder exists: first beside it under the name `temporary`,
 // durably, then under its own. kExists when there is something, unless replace and both are regular
-// files. On failure nothing is left.
-base::Status place_files(int tree, const std::string& path, const std::string& temporary,
-                         bool replace, int in, UnpackReport* report);
+// files. On failure nothing is left, or `left` says so.
+struct PlaceResult {
+  base::Status status;
+  bool left =
+      false;  // of a failure: a piece is under the temporary name, or the whole under its own
+};
+PlaceResult place_files(int tree, const std::string& path, const std::string& temporary,
+                        bool replace, int in, UnpackReport* report);
 // Removes what a killed place_files() left; placed: also the single file at the path, if that is what
-// the stream holds. Absent is success.
+// the stream holds. Absent is success; kInvalid when the path leads nowhere that can be walked.
 base::Status retract_files(int tree, const std::string& path, const std::string& temporary,
                            bool placed, int in);
 

@@ -144,8 +144,9 @@ bool is_regular(int folder, const std::string& name) {
   return fstatat(folder, name.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode);
 }
 
+// named: it has its own name.
 Status place(const Place& at, const std::string& path, const std::string& temporary, bool replace,
-             int in, UnpackReport* report) {
+             int in, UnpackReport* report, bool* named) {
   int folder = at.folder.get();
   bool there = base::exists_at(folder, at.name);
   if (there && !(replace && is_regular(folder, at.name))) return exists(path);
@@ -157,6 +158,7 @@ Status place(const Place& at, const std::string& path, const std::string& tempor
             : renameat2(folder, temporary.c_str(), folder, at.name.c_str(), RENAME_NOREPLACE);
   if (result != 0 && errno == EEXIST) return exists(path);
   if (result != 0) return write_error("rename", errno);
+  *named = true;
   if (fsync(folder) != 0) return write_error("sync", errno);
   return {};
 }
@@ -185,16 +187,18 @@ Result<bool> is_same_file(int folder, const std::string& name, int in) {
 
 }  // namespace
 
-Status place_files(int tree, const std::string& path, const std::string& temporary, bool replace,
-                   int in, UnpackReport* report) {
+PlaceResult place_files(int tree, const std::string& path, const std::string& temporary,
+                        bool replace, int in, UnpackReport* report) {
   auto at = find_place(tree, path);
-  if (!at) return std::move(at).error().context(quoted(path, kMaxShown));
-  Status placed = place(*at, path, temporary, replace, in, report);
+  if (!at) return {std::move(at).error().context(quoted(path, kMaxShown)), false};
+  bool named = false;
+  Status placed = place(*at, path, temporary, replace, in, report, &named);
   if (placed) return {};
   Status removed = base::remove_tree(at->folder.get(), temporary);
   if (!removed) report->warn("a piece of the copy is left: " + removed.error().message);
-  if (placed.error().code == Code::kExists) return placed;
-  return std::move(placed).error().context(quoted(path, kMaxShown));
+  if (placed.error().code != Code::kExists)
+    placed = std::move(placed).error().context(quoted(path, kMaxShown));
+  return {std::move(placed), named || !removed};
 }
 
 Status retract_files(int tree, const std::string& path, const std::string& temporary, bool placed,

@@ -79,8 +79,10 @@ void Api::install(Request request) {
 }
 
 void Api::uninstall(Request request) {
-  installer_->uninstall(request.zone, [answer = request.call.answer](base::Status status) {
+  installer_->uninstall(request.zone, [this, answer = request.call.answer,
+                                       name = request.zone->name](base::Status status) {
     if (!status) return answer.fail(status.error());
+    parts_.transfers->tree_gone(name);
     answer.reply(json::object());
   });
 }
@@ -110,6 +112,7 @@ void Api::remove_now(const api::Answer& answer, const std::string& name) {
   if (zone == nullptr) return answer.reply(json::object());  // was ephemeral
   installer_->remove(zone, [this, answer, name](base::Status status) {
     if (!status) return answer.fail(status.error());
+    parts_.transfers->tree_gone(name);
     parts_.events->emit(name, "deleted");
     answer.reply(json::object());
   });

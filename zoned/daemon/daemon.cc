@@ -198,6 +198,7 @@ void Daemon::open_read_down() {
       std::make_unique<ReadDown>(loop_.get(), registry_.get(), keepers_.get(), std::move(hooks));
   parts_.read_down = read_down_.get();
   runtime_->set_life_hooks({[this](const std::string& zone, std::function<void()> then) {
+                              transfers_->take_back(zone, [] {});
                               read_down_->booted(zone, std::move(then));
                             },
                             [this](const std::string& zone) { read_down_->ended(zone); }});

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -31,8 +32,8 @@ constexpr const char* kRecord = "record.json";
 constexpr const char* kContent = "content";
 constexpr uint64_t kFirstNumber = 100000;
 constexpr uint64_t kNumbers = 900000;
-constexpr std::array<std::string_view, 5> kStates = {"freezing", "frozen", "queued", "writing",
-                                                     "placed"};
+constexpr std::array<std::string_view, 6> kStates = {"freezing", "frozen", "queued",
+                                                     "writing",  "placed", "left"};
 
 base::Error damaged(const char* member) {
   return make_error(Code::kIo, std::string("the record of a copy is damaged: ") + member);
@@ -164,6 +165,13 @@ Status TransferStore::write(const Transfer& transfer) const {
 Result<UniqueFd> TransferStore::content(const Transfer& transfer) const {
   return base::open_at(folder_.get(), std::to_string(transfer.number) + "/" + kContent,
                        O_RDONLY | O_NOFOLLOW);
+}
+
+Status TransferStore::drop_content(uint64_t number) const {
+  const std::string name = std::to_string(number) + "/" + kContent;
+  if (unlinkat(folder_.get(), name.c_str(), 0) != 0 && errno != ENOENT)
+    return base::sys_error("remove the content");
+  return {};
 }
 
 Status TransferStore::remove(uint64_t number) const {

@@ -22,6 +22,7 @@ struct Transfer {
     kQueued,    // waits for a second person
     kWriting,   // the target is being written
     kPlaced,    // the target is there; a moved file's source goes next
+    kLeft,      // it failed, and what it may have left in the target could not be taken back
   };
   uint64_t number = 0;  // random, 6 digits: it tells of no others
   std::string id;       // 16 hex digits
@@ -35,7 +36,7 @@ struct Transfer {
   bool move = false;     // zone relabel
   uint64_t files = 0;
   uint64_t bytes = 0;
-  std::string sha256;    // of the content's stream
+  std::string sha256;    // of the content's stream; empty: there is none, or none any more
   std::string identity;  // of a moved file (core::Packed)
 
   labels::Flow flow() const { return labels::flow(from_label, to_label); }
@@ -59,6 +60,7 @@ class TransferStore {
   base::Result<base::UniqueFd> create(Transfer* transfer) const;
   base::Status write(const Transfer& transfer) const;                    // durable
   base::Result<base::UniqueFd> content(const Transfer& transfer) const;  // open for reading
+  base::Status drop_content(uint64_t number) const;                      // absent is success
   base::Status remove(uint64_t number) const;
 
  private:

@@ -103,13 +103,29 @@ Status Transfers::check(Transfer* wanted) const {
   if (wanted->from == wanted->to)
     return make_error(Code::kInvalid, "one zone is both ends",
                       "inside of a zone: zone exec " + wanted->from + " cp ...");
-  auto of_user = std::count_if(transfers_.begin(), transfers_.end(), [wanted](const auto& item) {
-    return item.second.uid == wanted->uid;
-  });
-  bool many = wanted->uid != 0 && static_cast<size_t>(of_user) >= kMaxOfUser;
-  if (many || transfers_.size() >= kMaxTransfers)
+  return check_room(*wanted);
+}
+
+Status Transfers::check_room(const Transfer& wanted) const {
+  size_t of_user = 0;
+  size_t left = 0;
+  std::vector<const Transfer*> of_zone;  // left in it
+  for (const auto& [number, transfer] : transfers_) {
+    bool is_left = transfer.state == Stage::kLeft;
+    left += is_left ? 1 : 0;
+    if (!is_left && transfer.uid == wanted.uid) ++of_user;
+    if (is_left && transfer.to == wanted.to) of_zone.push_back(&transfer);
+  }
+  bool many = wanted.uid != 0 && of_user >= kMaxOfUser;
+  if (many || transfers_.size() - left >= kMaxTransfers)
     return make_error(Code::kBusy, "too many copies wait", "'zone copy list' shows them");
-  return {};
+  if (of_zone.size() < kMaxLeftOfZone) return {};
+  const std::string path = base::quoted(of_zone.front()->to_path, 200);
+  return make_error(Code::kBusy,
+                    subject(wanted.to) + ": " + std::to_string(of_zone.size()) +
+                        " copies that failed can't be taken back, such as that to " + path,
+                    "make the folders above these paths what they were, or remove what stands in "
+                    "their place; the next copy tries again");
 }
 
 Result<JobLauncher::LaunchPtr> Transfers::launch(const Transfer& transfer, bool source, int content,
@@ -144,6 +160,12 @@ Status Transfers::set_state(Transfer* transfer, Stage state) {
 // --- freezing ------------------------------------------------------------------------------------
 
 void Transfers::freeze(Transfer wanted, OnFrozen done) {
+  const std::string to = wanted.to;
+  take_back(
+      to, [this, wanted = std::move(wanted), done = std::move(done)] { freeze_now(wanted, done); });
+}
+
+void Transfers::freeze_now(Transfer wanted, const OnFrozen& done) {
   wanted.id = random_id().substr(0, kIdDigits);
   auto begin = [&]() -> Status {
     TRY(check(&wanted));
@@ -239,13 +261,13 @@ void Transfers::go_on(uint64_t number, Callback done) {
   if (Status begun = begin(); !begun) return done(std::move(begun));
   if (auto timer = timers_.extract(number)) parts_.loop->cancel(timer.mapped());
   if (found->second.move) return hold(number, std::move(done));
-  place(number, [this, number, done](Status placed) {
-    if (!placed) return retract(number, std::move(placed).error(), done);
-    finish(number, {}, done);
+  place(number, [this, number, done](Status placed, bool left) {
+    if (!placed && left) return give_up(number, std::move(placed).error(), done);
+    finish(number, std::move(placed), done);
   });
 }
 
-void Transfers::place(uint64_t number, Callback done) {
+void Transfers::place(uint64_t number, Placed done) {
   const Transfer& transfer = transfers_.at(number);
   auto begin = [&]() -> Status {
     TRY_AS(UniqueFd content, store_.content(transfer));
@@ -254,22 +276,24 @@ void Transfers::place(uint64_t number, Callback done) {
     if (transfer.replace) spec.words.emplace_back("-f");
     spec.words.insert(spec.words.end(), {transfer.to_path, transfer.temporary()});
     spec.read_only = false;
+    auto left = std::make_shared<bool>(true);
+    auto on_line = [left](std::string_view line) { *left = *left && line != "nothing left"; };
     TRY_AS(auto launched,
-           launch(
-               transfer, false, content.get(), std::move(spec), false, [](std::string_view) {},
-               [done, to = transfer.to](Result<Warnings> warnings) {
-                 if (warnings) return done({});
-                 done(std::move(warnings).error().context(subject(to)));
-               }));
+           launch(transfer, false, content.get(), std::move(spec), false, std::move(on_line),
+                  [done, left, to = transfer.to](Result<Warnings> warnings) {
+                    if (warnings) return done({}, true);
+                    done(std::move(warnings).error().context(subject(to)), *left);
+                  }));
     return {};
   };
-  if (Status begun = begin(); !begun) done(std::move(begun));
+  if (Status begun = begin(); !begun) done(std::move(begun), false);
 }
 
 // What happens at the source and at the target of a moved file, in either order.
 struct Transfers::Move {
   JobLauncher::LaunchPtr source;
   bool tried = false;  // to write the target
+  bool left = false;   // something of it may be there
   bool placing = false;
   bool ended = false;  // the source's job
   Status result;       // of the source's job; before that, why the target was not written
@@ -279,11 +303,12 @@ void Transfers::hold(uint64_t number, Callback done) {
   auto move = std::make_shared<Move>();
   const Transfer& transfer = transfers_.at(number);
   auto over = [this, number, move, done] {
-    if (move->tried && !move->result) return retract(number, move->result.error(), done);
+    if (move->left && !move->result) return give_up(number, move->result.error(), done);
     finish(number, move->result, done);
   };
-  auto on_placed = [this, number, move, over](Status placed) {
+  auto on_placed = [this, number, move, over](Status placed, bool left) {
     move->placing = false;
+    move->left = left;
     if (placed) placed = set_state(&transfers_.at(number), Stage::kPlaced);
     if (!placed && !move->ended) move->result = std::move(placed);
     if (move->ended) return over();
@@ -307,44 +332,6 @@ void Transfers::hold(uint64_t number, Callback done) {
   auto launched = launch(transfer, true, -1, std::move(spec), true, on_line, ended);
   if (!launched) return finish(number, Status(std::move(launched).error()), done);
   move->source = *std::move(launched);
-}
-
-// Nothing may be left of a target that was not written whole; nor of a whole one when its source has
-// stayed.
-void Transfers::retract(uint64_t number, base::Error why, Callback done) {
-  const Transfer& transfer = transfers_.at(number);
-  auto begin = [&]() -> Status {
-    TRY_AS(UniqueFd content, store_.content(transfer));
-    core::TransferSpec spec;
-    spec.words = {"retract"};
-    // What was there before is not ours.
-    if (transfer.move && why.code != Code::kExists) spec.words.emplace_back("-x");
-    spec.words.insert(spec.words.end(), {transfer.to_path, transfer.temporary()});
-    spec.read_only = false;
-    TRY_AS(auto launched,
-           launch(
-               transfer, false, content.get(), std::move(spec), false, [](std::string_view) {},
-               [this, number, why, done](const Result<Warnings>& warnings) {
-                 if (warnings) return finish(number, why, done);
-                 base::log_error("copy " + std::to_string(number) +
-                                 ": take the target back: " + warnings.error().message);
-                 leave(number, why, done);
-               }));
-    return {};
-  };
-  Status begun = begin();
-  if (begun) return;
-  base::log_ignored("copy " + std::to_string(number) + ": take the target back", begun);
-  bool gone = begun.error().code == Code::kNotFound || begun.error().code == Code::kState;
-  if (gone) return finish(number, why, done);
-  leave(number, why, done);
-}
-
-// The next start ends it.
-void Transfers::leave(uint64_t number, base::Error why, const Callback& done) {
-  tell(transfers_.at(number), false);
-  transfers_.erase(number);
-  done(std::move(why));
 }
 
 void Transfers::finish(uint64_t number, Status status, const Callback& done) {
@@ -389,8 +376,10 @@ const Transfer* Transfers::find(uint64_t number) const {
 }
 
 bool Transfers::under_way() const {
-  return std::any_of(transfers_.begin(), transfers_.end(),
-                     [this](const auto& item) { return find(item.first) == nullptr; });
+  return !taking_back_.empty() ||
+         std::any_of(transfers_.begin(), transfers_.end(), [this](const auto& item) {
+           return item.second.state != Stage::kLeft && find(item.first) == nullptr;
+         });
 }
 
 std::vector<const Transfer*> Transfers::all() const {
@@ -402,54 +391,6 @@ std::vector<const Transfer*> Transfers::all() const {
 
 Result<UniqueFd> Transfers::content(const Transfer& transfer) const {
   return store_.content(transfer);
-}
-
-// --- after a kill --------------------------------------------------------------------------------
-
-void Transfers::load() {
-  for (Transfer& transfer : store_.load()) {
-    uint64_t number = transfer.number;
-    Stage state = transfer.state;
-    transfers_[number] = std::move(transfer);
-    if (state == Stage::kFreezing || state == Stage::kFrozen) forget(number);
-    if (state == Stage::kWriting || state == Stage::kPlaced) cut_short_.push_back(number);
-  }
-}
-
-void Transfers::recover() {
-  for (uint64_t number : std::exchange(cut_short_, {})) {
-    if (transfers_.at(number).state == Stage::kPlaced) {
-      remove_source(number);
-      continue;
-    }
-    // Of a file that was to move the target may be there whole: it goes, the source stays.
-    retract(number, make_error(Code::kIo, "zoned was killed while it copied"),
-            [](const Status& status) { base::log_ignored("a copy that was cut short", status); });
-  }
-}
-
-void Transfers::remove_source(uint64_t number) {
-  const Transfer& transfer = transfers_.at(number);
-  auto report = [](const Status& status) {
-    base::log_ignored("a move that was cut short", status);
-  };
-  auto job = std::make_shared<JobLauncher::LaunchPtr>();
-  core::TransferSpec spec;
-  spec.words = {"take", transfer.from_path, transfer.identity};
-  spec.read_only = false;
-  spec.content = false;
-  auto launched = launch(
-      transfer, true, -1, std::move(spec), true,
-      [this, job](std::string_view line) {
-        if (line == "held") base::log_ignored("moving job", launcher_.say(job->get(), "go"));
-      },
-      [this, number, job, report](const Result<Warnings>& warnings) {
-        // It may have gone before the kill.
-        if (warnings || warnings.error().code == Code::kNotFound) return finish(number, {}, report);
-        retract(number, warnings.error(), report);
-      });
-  if (!launched) return finish(number, Status(std::move(launched).error()), report);
-  *job = *std::move(launched);
 }
 
 }  // namespace zoned

@@ -38,8 +38,12 @@ struct World {
     return core::pack_files(from.get(), path, options, out.get(), &report);
   }
   UniqueFd stream() const { return must(base::open_at(AT_FDCWD, folder / "stream", O_RDONLY)); }
+  bool left = false;  // by the last place()
   base::Status place(const std::string& path, bool replace = false) {
-    return core::place_files(to.get(), path, ".temporary", replace, stream().get(), &report);
+    core::PlaceResult placed =
+        core::place_files(to.get(), path, ".temporary", replace, stream().get(), &report);
+    left = placed.left;
+    return placed.status;
   }
   std::string read(const std::string& path) const {
     return must(base::read_file(AT_FDCWD, folder / path));
@@ -178,6 +182,12 @@ TEST_CASE("undoing removes what was placed, and nothing else") {
   CHECK(world.placed().empty());
   must(retract("/srv/file"));
   must(retract("/absent/file"));
+  write_text(world / "to/srv/plain", "content");
+  base::Status through = retract("/srv/plain/file");
+  REQUIRE_FALSE(through.ok());
+  CHECK(through.error().code == Code::kInvalid);
+  CHECK_FALSE(world.place("/srv/plain/file").ok());
+  CHECK_FALSE(world.left);
   write_text(world / "to/srv/file", "CONTENT");
   must(retract("/srv/file"));
   CHECK(world.read("to/srv/file") == "CONTENT");
