@@ -240,6 +240,7 @@ std::vector<ShareRate> share_rates(uint64_t total_bits, const std::vector<Weight
     least = std::min<uint64_t>(least, port.share);
   }
   std::vector<ShareRate> rates;
+  if (shares == 0) return rates;
   for (const Weight& port : ports) {
     ShareRate& rate = rates.emplace_back();
     rate.ceiling = port.cap_bits == 0 ? total : std::min(total, port.cap_bits / 8);

@@ -26,7 +26,7 @@ using nlohmann::json;
 namespace {
 
 constexpr size_t kMaxGreeting = 4096;
-constexpr size_t kReadSize = 256 * 1024;
+constexpr size_t kReadSize = 256 << 10;
 
 base::Error ended_error() {
   return make_error(Code::kIo, "the process that reads this user's messages has ended",

@@ -1,5 +1,6 @@
 #include "zoned/api/copy_stream.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
@@ -26,7 +27,7 @@ base::UniqueFd memory(std::string_view bytes) {
 template <typename Make>
 std::string stream_of(Make make) {
   int ends[2];
-  REQUIRE(pipe(ends) == 0);
+  REQUIRE(pipe2(ends, O_CLOEXEC) == 0);
   base::UniqueFd read_end(ends[0]), write_end(ends[1]);
   CopyWriter writer(write_end.get());
   make(writer);

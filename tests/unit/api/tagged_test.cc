@@ -28,6 +28,7 @@ std::string bytes_of(std::initializer_list<int> bytes) {
   return text;
 }
 
+// NOLINTNEXTLINE(misc-no-recursion): to the depth given
 json random_value(std::mt19937& random, int depth) {
   switch (random() % (depth > 0 ? 9 : 7)) {
     case 0:

@@ -139,8 +139,9 @@ TEST_CASE("setting edits the lines and keeps what people wrote around them") {
         "# who may what\n[[user]]\nname = \"bin\"  # the binary one\nclearance = \"SECRET HR\"\n"
         "minimum = \"INTERNAL\"\ngrants = [\"upgrade\", \"downgrade\"]\nrole = \"security\"\n\n"
         "[[user]]\nname = \"sys\"\n");
-  for (Users now : {std::move(users), world.load()}) {
-    Caller bin = now.caller(must(uid_of_user("bin")), 1);
+  const Users again = world.load();
+  for (const Users* now : {&std::as_const(users), &again}) {
+    Caller bin = now->caller(must(uid_of_user("bin")), 1);
     CHECK(bin.rights.clearance == label("SECRET HR"));
     CHECK(bin.rights.minimum == label("INTERNAL"));
     CHECK(bin.rights.upgrade);

@@ -307,7 +307,7 @@ class Frames : public Channel {
     frame += static_cast<char>(type_ & 0xff);
     if (type_ == ETH_P_ARP) {
       frame += std::string{0, 1, 8, 0, 6, 4, 0, 1} + source + std::string(4, '\0') +
-               std::string(6, '\0') + "\x0a\x01\x00\x01";
+               std::string(6, '\0') + std::string{10, 1, 0, 1};
     }
     return frame + token;
   }
