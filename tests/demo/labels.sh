@@ -53,6 +53,8 @@ run zone exec pub -- /bin/sh -c 'echo "news from pub" >/export/news'
 run zone exec sec -- /bin/cat /zone/pub/export/news | tee "$root/page"
 grep -qx "news from pub" "$root/page" || fail "not what the lower zone has written"
 deny "Read-only file system" run zone exec sec -- /bin/sh -c 'echo leak >/zone/pub/export/news'
+record sec WriteDown false
+run zone exec sec -- /bin/sh -c 'echo kept >/srv/news'
 deny "No such file" run zone exec pub -- /bin/cat /zone/sec/export/news
 [ "$(zone exec pub -- /bin/cat /export/news)" = "news from pub" ] || fail "the lower zone's file has changed"
 

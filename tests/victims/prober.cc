@@ -15,6 +15,9 @@
 //   listen | connect SOCKET      a unix stream socket; listen: in the background
 //   map | sum FILE               the sum of its bytes, by mmap(2) or in pieces of 1000
 //   flip A B                     exchanges two names all the time, in the background
+//   change ACT FILE              one of the acts of kChanges; "done"
+//   append-read FILE             opens it for reading, and for appending; "open"
+//   flood COUNT FOLDER           tries to make it so many times
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/file.h>
@@ -23,6 +26,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -32,6 +36,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -207,6 +212,45 @@ int lock(const char* file, bool flock_wanted) {
   return say("locked");
 }
 
+bool opens(const char* file, int flags) { return open(file, flags | O_CLOEXEC, 0600) >= 0; }
+
+bool binds(const char* file) {
+  sockaddr_un name = address(file);
+  return bind(socket(AF_UNIX, SOCK_STREAM, 0), reinterpret_cast<sockaddr*>(&name), sizeof name) ==
+         0;
+}
+
+std::string beside(const char* file) { return std::string(file) + ".new"; }
+
+// removexattr takes away what setxattr gave; link, symlink and rename make FILE.new.
+const std::map<std::string, bool (*)(const char*)> kChanges = {
+    {"write", [](const char* file) { return opens(file, O_WRONLY); }},
+    {"append", [](const char* file) { return opens(file, O_RDWR | O_APPEND); }},
+    {"open-truncate", [](const char* file) { return opens(file, O_RDONLY | O_TRUNC); }},
+    {"create", [](const char* file) { return opens(file, O_RDWR | O_CREAT); }},
+    {"nameless", [](const char* folder) { return opens(folder, O_RDWR | O_TMPFILE); }},
+    {"bind", binds},
+    {"mkdir", [](const char* file) { return mkdir(file, 0700) == 0; }},
+    {"mkfifo", [](const char* file) { return mkfifo(file, 0600) == 0; }},
+    {"unlink", [](const char* file) { return unlink(file) == 0; }},
+    {"rmdir", [](const char* file) { return rmdir(file) == 0; }},
+    {"link", [](const char* file) { return link(file, beside(file).c_str()) == 0; }},
+    {"symlink", [](const char* file) { return symlink("x", beside(file).c_str()) == 0; }},
+    {"rename", [](const char* file) { return rename(file, beside(file).c_str()) == 0; }},
+    {"truncate", [](const char* file) { return truncate(file, 1) == 0; }},
+    {"chmod", [](const char* file) { return chmod(file, 0640) == 0; }},
+    {"chown", [](const char* file) { return chown(file, 1, 1) == 0; }},
+    {"utimes", [](const char* file) { return utimensat(AT_FDCWD, file, nullptr, 0) == 0; }},
+    {"setxattr", [](const char* file) { return setxattr(file, "user.a", "b", 1, 0) == 0; }},
+    {"removexattr", [](const char* file) { return removexattr(file, "user.a") == 0; }},
+};
+
+int change(const std::string& act, const char* file) {
+  auto known = kChanges.find(act);
+  if (known == kChanges.end()) return 2;
+  return known->second(file) ? say("done") : fail();
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -231,6 +275,13 @@ int main(int argc, char** argv) {
   if (act == "map") return map(file);
   if (act == "sum") return sum(file);
   if (act == "flip" && argc == 4) return flip(file, argv[3]);
+  if (act == "append-read") return open_and_say(file, O_RDONLY | O_APPEND);
+  if (act == "flood" && argc == 4) {
+    for (int i = 0; i < atoi(file); ++i)
+      if (mkdir(argv[3], 0700) == 0) rmdir(argv[3]);
+    return fail();
+  }
+  if (act == "change" && argc == 4) return change(file, argv[3]);
   if (act == "atime") {
     struct stat st = {};
     if (stat(file, &st) != 0) return fail();

@@ -2,14 +2,16 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/fuse.h>
 #include <sys/statfs.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstring>
 #include <memory>
+#include <utility>
 
 #include "base/result.h"
-#include "zoned/core/down_nodes.h"
 #include "zoned/core/quiet_read.h"
 
 namespace core {
@@ -23,8 +25,21 @@ constexpr double kNameSeconds = 0;
 constexpr double kAttributeSeconds = 0.1;
 constexpr size_t kMaxRead = 1 << 20;
 
-DownNodes& nodes_of(fuse_req_t request) {
-  return *static_cast<DownNodes*>(fuse_req_userdata(request));
+DownFiles& files_of(fuse_req_t request) {
+  return *static_cast<DownFiles*>(fuse_req_userdata(request));
+}
+
+DownNodes& nodes_of(fuse_req_t request) { return files_of(request).nodes; }
+
+// name: of what would be made, removed or renamed in the node.
+void note(DownFiles* files, const char* act, fuse_ino_t node, const char* name) {
+  auto [zone, path] = files->nodes.place(node, name == nullptr ? "" : name);
+  files->writes.note({act, std::move(zone), std::move(path)});
+}
+
+void refuse(fuse_req_t request, const char* act, fuse_ino_t node, const char* name = nullptr) {
+  note(&files_of(request), act, node, name);
+  fuse_reply_err(request, EROFS);
 }
 
 int errno_of(const base::Error& error) { return error.sys_errno != 0 ? error.sys_errno : EIO; }
@@ -70,11 +85,8 @@ void do_readlink(fuse_req_t request, fuse_ino_t node) {
 }
 
 void do_open(fuse_req_t request, fuse_ino_t node, fuse_file_info* file) {
-  constexpr int kWrites = O_CREAT | O_TRUNC | O_APPEND;
-  if ((file->flags & O_ACCMODE) != O_RDONLY || (file->flags & kWrites) != 0) {
-    fuse_reply_err(request, EROFS);
-    return;
-  }
+  if ((file->flags & O_TRUNC) != 0) return refuse(request, "truncate", node);
+  if ((file->flags & O_ACCMODE) != O_RDONLY) return refuse(request, "write", node);
   auto opened = nodes_of(request).open_file(node);
   if (opened)
     fuse_reply_open(request, file);
@@ -185,7 +197,60 @@ void do_statfs(fuse_req_t request, fuse_ino_t) {
   fuse_reply_statfs(request, &answer);
 }
 
+const char* change_named(int what) {
+  if ((what & FUSE_SET_ATTR_SIZE) != 0) return "truncate";
+  if ((what & FUSE_SET_ATTR_MODE) != 0) return "chmod";
+  if ((what & (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID)) != 0) return "chown";
+  return "utimes";
+}
+
+void refuse_writes(fuse_lowlevel_ops* ops) {
+  ops->setattr = [](fuse_req_t request, fuse_ino_t node, struct stat*, int what, fuse_file_info*) {
+    refuse(request, change_named(what), node);
+  };
+  ops->mknod = [](fuse_req_t request, fuse_ino_t parent, const char* name, mode_t, dev_t) {
+    refuse(request, "mknod", parent, name);
+  };
+  ops->mkdir = [](fuse_req_t request, fuse_ino_t parent, const char* name, mode_t) {
+    refuse(request, "mkdir", parent, name);
+  };
+  ops->unlink = [](fuse_req_t request, fuse_ino_t parent, const char* name) {
+    refuse(request, "unlink", parent, name);
+  };
+  ops->rmdir = [](fuse_req_t request, fuse_ino_t parent, const char* name) {
+    refuse(request, "rmdir", parent, name);
+  };
+  ops->symlink = [](fuse_req_t request, const char*, fuse_ino_t parent, const char* name) {
+    refuse(request, "symlink", parent, name);
+  };
+  ops->rename = [](fuse_req_t request, fuse_ino_t parent, const char* name, fuse_ino_t, const char*,
+                   unsigned) { refuse(request, "rename", parent, name); };
+  ops->link = [](fuse_req_t request, fuse_ino_t, fuse_ino_t parent, const char* name) {
+    refuse(request, "link", parent, name);
+  };
+  ops->create = [](fuse_req_t request, fuse_ino_t parent, const char* name, mode_t,
+                   fuse_file_info*) { refuse(request, "create", parent, name); };
+  ops->setxattr = [](fuse_req_t request, fuse_ino_t node, const char*, const char*, size_t, int) {
+    refuse(request, "setxattr", node);
+  };
+  ops->removexattr = [](fuse_req_t request, fuse_ino_t node, const char*) {
+    refuse(request, "removexattr", node);
+  };
+}
+
 }  // namespace
+
+// include/uapi/linux/fuse.h
+bool refuse_nameless(int fuse, const fuse_buf& request, size_t size, DownFiles* files) {
+  fuse_in_header header = {};
+  if ((request.flags & FUSE_BUF_IS_FD) != 0 || size < sizeof header) return false;
+  std::memcpy(&header, request.mem, sizeof header);
+  if (header.opcode != FUSE_TMPFILE) return false;
+  note(files, "create", header.nodeid, nullptr);
+  const fuse_out_header answer = {sizeof answer, -EROFS, header.unique};
+  // One that was interrupted meanwhile wants no answer.
+  return write(fuse, &answer, sizeof answer) >= 0 || errno == ENOENT;
+}
 
 const fuse_lowlevel_ops& down_operations() {
   static const fuse_lowlevel_ops kOperations = [] {
@@ -199,6 +264,7 @@ const fuse_lowlevel_ops& down_operations() {
     ops.read = do_read;
     ops.readdir = do_readdir;
     ops.statfs = do_statfs;
+    refuse_writes(&ops);
     return ops;
   }();
   return kOperations;

@@ -155,6 +155,13 @@ Result<DownNodes::Found> DownNodes::lookup(uint64_t parent, std::string_view nam
   return found;
 }
 
+std::pair<std::string, std::string> DownNodes::place(uint64_t number, std::string_view name) const {
+  auto node = find(number);
+  if (!node) return {};
+  const std::string rest = name.empty() ? std::string() : "/" + std::string(name);
+  return {(*node)->zone, (*node)->path + rest};
+}
+
 void DownNodes::forget(uint64_t node, uint64_t lookups) {
   auto it = nodes_.find(node);
   if (it == nodes_.end() || node == kRoot) return;

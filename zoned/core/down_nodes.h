@@ -56,6 +56,8 @@ class DownNodes {
   // A folder of a tree. An empty descriptor: one that only leads to trees, with the names in
   // `names`.
   base::Result<base::UniqueFd> open_folder(uint64_t node, std::vector<std::string>* names) const;
+  // The zone and path of a node, or of a name in it; both empty for one that is unknown.
+  std::pair<std::string, std::string> place(uint64_t node, std::string_view name) const;
   size_t size() const { return nodes_.size(); }
 
  private:

@@ -7,7 +7,6 @@
 #include "base/files.h"
 #include "base/strings.h"
 #include "base/unix_socket.h"
-#include "zoned/core/down_files.h"
 #include "zoned/core/keeper_protocol.h"
 
 namespace core {
@@ -25,7 +24,11 @@ struct DownServer::Buffer {
 };
 
 DownServer::DownServer(std::unique_ptr<base::EventLoop> loop, UniqueFd listener)
-    : loop_(std::move(loop)), listener_(std::move(listener)) {}
+    : loop_(std::move(loop)),
+      listener_(std::move(listener)),
+      files_{{}, {loop_.get(), [this](const DownWrite& write, uint64_t count) {
+                    return tell(write, count);
+                  }}} {}
 
 DownServer::~DownServer() {
   if (session_ != nullptr) fuse_session_destroy(session_);
@@ -66,7 +69,7 @@ Status DownServer::mount(std::string tag, UniqueFd fuse) {
   std::string name = "zone-readdown";
   char* argv[] = {name.data(), nullptr};
   fuse_args args = FUSE_ARGS_INIT(1, argv);
-  session_ = fuse_session_new(&args, &down_operations(), sizeof down_operations(), &nodes_);
+  session_ = fuse_session_new(&args, &down_operations(), sizeof down_operations(), &files_);
   fuse_opt_free_args(&args);
   if (session_ == nullptr) return make_error(Code::kInternal, "no session of FUSE");
   std::string where = "/dev/fd/" + std::to_string(fuse.get());
@@ -79,8 +82,19 @@ Status DownServer::mount(std::string tag, UniqueFd fuse) {
 
 void DownServer::on_fuse() {
   int n = fuse_session_receive_buf(session_, &buffer_->data);
-  if (n > 0) fuse_session_process_buf(session_, &buffer_->data);
+  if (n > 0 &&
+      !refuse_nameless(fuse_session_fd(session_), buffer_->data, static_cast<size_t>(n), &files_))
+    fuse_session_process_buf(session_, &buffer_->data);
   if (fuse_session_exited(session_) != 0 || (n < 0 && n != -EAGAIN && n != -EINTR)) loop_->stop();
+}
+
+bool DownServer::tell(const DownWrite& write, uint64_t count) {
+  const json event = {{"event", "write"},
+                      {"act", write.act},
+                      {"zone", write.zone},
+                      {"path", write.path},
+                      {"count", count}};
+  return connection_ && base::send_message(connection_.get(), to_text(event));
 }
 
 void DownServer::on_request() {
@@ -94,7 +108,7 @@ void DownServer::on_request() {
     auto op = request.at("op").get<std::string>();
     if (op == "hello") {
       reply["mounted"] = mounted_;
-      reply["zones"] = nodes_.zones();
+      reply["zones"] = files_.nodes.zones();
       return {};
     }
     if (op == "mount") {
@@ -103,7 +117,7 @@ void DownServer::on_request() {
     }
     auto zone = request.at("zone").get<std::string>();
     if (op == "remove") {
-      nodes_.remove_zone(zone);
+      files_.nodes.remove_zone(zone);
       return {};
     }
     auto paths = request.at("paths").get<std::vector<std::string>>();
@@ -112,7 +126,7 @@ void DownServer::on_request() {
     std::vector<DownTree> trees;
     for (size_t i = 0; i < paths.size(); ++i)
       trees.push_back({paths[i], std::move(message->fds[i])});
-    nodes_.set_zone(zone, request.at("tag").get<std::string>(), std::move(trees));
+    files_.nodes.set_zone(zone, request.at("tag").get<std::string>(), std::move(trees));
     return {};
   };
   Status done;
@@ -122,7 +136,8 @@ void DownServer::on_request() {
     done = make_error(Code::kInvalid, e.what());
   }
   if (!done) reply["error"] = error_to_json(done.error());
-  if (!base::send_message(connection_.get(), to_text(reply))) drop_connection();
+  if (!base::send_message(connection_.get(), to_text(reply))) return drop_connection();
+  files_.writes.tell();  // what was tried while nobody listened
 }
 
 }  // namespace core

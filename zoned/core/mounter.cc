@@ -50,15 +50,15 @@ Result<UniqueFd> new_fuse(int device) {
                             {FSCONFIG_SET_STRING, "group_id", "0"},
                             {FSCONFIG_SET_FLAG, "default_permissions", nullptr},
                             {FSCONFIG_SET_FLAG, "allow_other", nullptr},
-                            {FSCONFIG_SET_FLAG, "ro", nullptr},
                             {FSCONFIG_CMD_CREATE, nullptr, nullptr}};
   for (const Option& option : options)
     if (syscall(SYS_fsconfig, context.get(), option.command, option.key, option.value, 0) != 0)
       return sys_error(option.key == nullptr ? std::string("make a FUSE file system")
                                              : std::string("option ") + option.key);
-  UniqueFd mount(static_cast<int>(
-      syscall(SYS_fsmount, context.get(), FSMOUNT_CLOEXEC,
-              MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOATIME)));
+  // Writable for the kernel, so that the server hears who tries to write: it refuses all.
+  UniqueFd mount(
+      static_cast<int>(syscall(SYS_fsmount, context.get(), FSMOUNT_CLOEXEC,
+                               MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOATIME)));
   if (!mount) return sys_error("fsmount");
   return mount;
 }

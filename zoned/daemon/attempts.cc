@@ -1,6 +1,5 @@
 #include "zoned/daemon/attempts.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "base/log.h"
@@ -12,26 +11,17 @@ Attempts::~Attempts() {
   if (timer_ != 0) loop_->cancel(timer_);
 }
 
-void Attempts::note(const std::string& act, const std::string& zone, const std::string& reason) {
-  auto now = base::EventLoop::Clock::now();
-  // As good as new.
+void Attempts::note(const std::string& act, const std::string& zone, const std::string& reason,
+                    uint64_t count) {
+  auto now = base::RateLimit::Clock::now();
   std::erase_if(allowances_, [&](const auto& item) {
-    return item.second.left_out == 0 && now - item.second.since > limits_.interval * limits_.burst;
+    return item.second.left_out == 0 && item.second.limit.is_full(now);
   });
-  auto [it, is_new] = allowances_.try_emplace(zone);
-  Allowance& allowance = it->second;
-  std::chrono::duration<double> passed = now - allowance.since;
-  allowance.left =
-      is_new ? limits_.burst
-             : std::min(limits_.burst,
-                        allowance.left + passed / std::chrono::duration<double>(limits_.interval));
-  allowance.since = now;
-  if (allowance.left >= 1) {
-    allowance.left -= 1;
-    return record(act, zone, reason);
-  }
-  ++allowance.left_out;
-  allowance.act = act;
+  base::RateLimit fresh(limits_.burst, limits_.interval);
+  Allowance& allowance =
+      allowances_.try_emplace({zone, act}, Allowance{fresh, 0, {}}).first->second;
+  if (allowance.limit.take(now)) return record(act, zone, reason, count);
+  allowance.left_out += count;
   allowance.reason = reason;
   if (timer_ == 0)
     timer_ = loop_->after(limits_.interval, [this] {
@@ -40,23 +30,23 @@ void Attempts::note(const std::string& act, const std::string& zone, const std::
     });
 }
 
-// What this costs is taken from the allowance, which may be below 0 then.
 void Attempts::tell() {
-  for (auto& [zone, allowance] : allowances_) {
+  auto now = base::RateLimit::Clock::now();
+  for (auto& [of, allowance] : allowances_) {
     uint64_t count = std::exchange(allowance.left_out, 0);
     if (count == 0) continue;
-    allowance.left -= 1;
-    record(allowance.act, zone,
-           count == 1 ? allowance.reason
-                      : allowance.reason + ", the last of " + std::to_string(count));
+    allowance.limit.spend(now);
+    record(of.second, of.first, allowance.reason, count);
   }
 }
 
-void Attempts::record(const std::string& act, const std::string& zone, const std::string& reason) {
+void Attempts::record(const std::string& act, const std::string& zone, const std::string& reason,
+                      uint64_t count) {
   const Zone* object = find_(zone);
   if (object == nullptr) return;
-  base::log_ignored("zone " + base::quoted(zone) + ": " + reason,
-                    record_attempt(audit_, act, *object, reason));
+  const std::string whole = count == 1 ? reason : reason + ", the last of " + std::to_string(count);
+  base::log_ignored("zone " + base::quoted(zone) + ": " + whole,
+                    record_attempt(audit_, act, *object, whole));
 }
 
 }  // namespace zoned

@@ -1,23 +1,13 @@
 #include "zoned/daemon/audit_quota.h"
 
-#include <algorithm>
 #include <utility>
 
 namespace zoned {
 
 bool AuditQuota::take(uid_t uid, Clock::time_point now) {
   if (!allowances_.contains(uid) && allowances_.size() >= kMaxUids) uid = kOthers;
-  auto [it, is_new] = allowances_.try_emplace(uid);
-  Allowance& allowance = it->second;
-  if (!is_new) {
-    std::chrono::duration<double> passed = now - allowance.since;
-    allowance.left = std::min(kBurst, allowance.left + passed.count() * kPerSecond);
-  }
-  allowance.since = now;
-  if (allowance.left >= 1) {
-    allowance.left -= 1;
-    return true;
-  }
+  Allowance& allowance = allowances_[uid];
+  if (allowance.limit.take(now)) return true;
   ++allowance.left_out;
   any_ = true;
   return false;
@@ -25,11 +15,9 @@ bool AuditQuota::take(uid_t uid, Clock::time_point now) {
 
 std::vector<AuditQuota::LeftOut> AuditQuota::left_out(Clock::time_point now) {
   std::vector<LeftOut> told;
-  constexpr auto kFull = std::chrono::seconds(static_cast<int>(kBurst / kPerSecond));
   for (auto& [uid, allowance] : allowances_)
     if (allowance.left_out > 0) told.push_back({uid, std::exchange(allowance.left_out, 0)});
-  // As good as new.
-  std::erase_if(allowances_, [&](const auto& item) { return now - item.second.since > kFull; });
+  std::erase_if(allowances_, [&](const auto& item) { return item.second.limit.is_full(now); });
   any_ = false;
   return told;
 }

@@ -9,13 +9,15 @@
 #include <map>
 #include <vector>
 
+#include "base/rate_limit.h"
+
 namespace zoned {
 
 class AuditQuota {
  public:
-  using Clock = std::chrono::steady_clock;
+  using Clock = base::RateLimit::Clock;
   static constexpr double kBurst = 50;
-  static constexpr double kPerSecond = 1;
+  static constexpr std::chrono::seconds kInterval{1};
   static constexpr size_t kMaxUids = 256;  // all others share one allowance
   static constexpr uid_t kOthers = static_cast<uid_t>(-1);
 
@@ -32,8 +34,7 @@ class AuditQuota {
 
  private:
   struct Allowance {
-    double left = kBurst;
-    Clock::time_point since = {};
+    base::RateLimit limit{kBurst, kInterval};
     uint64_t left_out = 0;
   };
   std::map<uid_t, Allowance> allowances_;

@@ -194,6 +194,13 @@ void Daemon::open_read_down() {
     });
   };
   hooks.halt = [this](Zone* zone) { runtime_->halt(zone, [](const Status&) {}); };
+  hooks.wrote = [this](const std::string& reader, const std::string& what, const Zone* lower,
+                       uint64_t count) {
+    const std::string of = lower == nullptr ? std::string()
+                                            : " of label " + encodings_->name_of(lower->label) +
+                                                  " (zone " + base::quoted(lower->name) + ")";
+    attempts_->note("WriteDown", reader, what + of, count);
+  };
   read_down_ =
       std::make_unique<ReadDown>(loop_.get(), registry_.get(), keepers_.get(), std::move(hooks));
   parts_.read_down = read_down_.get();

@@ -138,15 +138,13 @@ bool KeeperClient::read_some() {
 
 void KeeperClient::take(const std::string& text, std::vector<base::UniqueFd> fds) {
   json body = json::parse(text, nullptr, false);
-  if (!body.is_object()) return;
-  if (body.contains("event")) {
-    on_event_(body);
+  auto id = body.is_object() ? body.find("id") : body.end();
+  auto it = id != body.end() && id->is_number_unsigned() ? pending_.find(id->get<uint64_t>())
+                                                         : pending_.end();
+  if (it == pending_.end()) {
+    if (allow_unasked() && body.is_object() && body.contains("event")) on_event_(body);
     return;
   }
-  auto id = body.find("id");
-  if (id == body.end() || !id->is_number_unsigned()) return;
-  auto it = pending_.find(id->get<uint64_t>());
-  if (it == pending_.end()) return;
   OnReply reply = std::move(it->second);
   pending_.erase(it);
   if (pending_.empty() && silence_ != 0) loop_->cancel(std::exchange(silence_, 0));
@@ -155,6 +153,12 @@ void KeeperClient::take(const std::string& text, std::vector<base::UniqueFd> fds
   } else {
     reply(KeeperReply{std::move(body), std::move(fds)});
   }
+}
+
+bool KeeperClient::allow_unasked() {
+  if (!unasked_ || unasked_->take(base::RateLimit::Clock::now())) return true;
+  broken(make_error(Code::kInvalid, "it says more than it should"));
+  return false;
 }
 
 // One timer, only while something is open: an idle daemon has none.

@@ -1,9 +1,12 @@
 // One connection to a zone-keeper: requests by id, replies to callbacks, events. Protocol:
 // zoned/core/keeper_protocol.h. Never blocks; what the socket does not take at once waits in a queue.
+// Also used for other programs of ours that speak so.
 #pragma once
 
 #include <deque>
 #include <functional>
+#include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -11,6 +14,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/event_loop.h"
+#include "base/rate_limit.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
 
@@ -34,6 +38,9 @@ class KeeperClient {
                                                             base::UniqueFd socket, OnEvent on_event,
                                                             OnBroken on_broken);
   ~KeeperClient();
+  // For one that may be somebody else's by now: the connection breaks when it says more than that which
+  // answers nothing.
+  void limit_unasked(const base::RateLimit& limit) { unasked_ = limit; }
   KeeperClient(const KeeperClient&) = delete;
   KeeperClient& operator=(const KeeperClient&) = delete;
 
@@ -51,6 +58,7 @@ class KeeperClient {
   void flush();
   // False: the connection has broken (and *this may be gone).
   bool read_some();
+  bool allow_unasked();
   void take(const std::string& text, std::vector<base::UniqueFd> fds);
   void watch_silence();
   void answer_later(uint64_t id, base::Error error);
@@ -63,6 +71,7 @@ class KeeperClient {
   uint64_t next_id_ = 1;
   std::unordered_map<uint64_t, OnReply> pending_;
   std::deque<Outgoing> queue_;
+  std::optional<base::RateLimit> unasked_;
   base::EventLoop::TimerId silence_ = 0;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

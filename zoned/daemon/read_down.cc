@@ -9,17 +9,14 @@
 
 #include "base/files.h"
 #include "base/log.h"
-#include "base/process.h"
 #include "base/strings.h"
 #include "base/unix_socket.h"
 #include "labels/policy.h"
-#include "zoned/core/capabilities.h"
-#include "zoned/core/cell_tree.h"
+#include "zoned/core/down_writes.h"
 #include "zoned/core/exports.h"
-#include "zoned/core/spec_toml.h"
-#include "zoned/daemon/instance.h"
 #include "zoned/daemon/keepers.h"
 #include "zoned/daemon/name_service.h"
+#include "zoned/daemon/read_down_cell.h"
 
 namespace zoned {
 
@@ -32,99 +29,20 @@ using nlohmann::json;
 
 namespace {
 
-constexpr std::string_view kSource = "cell:read-down";  // no source that can be asked for
-constexpr std::string_view kSuffix = "-down";
-constexpr const char* kProgram = "zone-readdown";
-constexpr int kListener = 3;  // as main_readdown.cc has it
 constexpr std::chrono::seconds kPatience{5};
 constexpr std::chrono::seconds kRest{30};
 constexpr std::chrono::milliseconds kMoment{100};
+constexpr size_t kMaxShown = 100;  // of a path in a record
 
 std::string subject(const std::string& reader) {
   return "zone " + base::quoted(reader) + ": read-down";
-}
-
-std::string socket_of(const std::string& zone) { return "zones/" + zone + ".control"; }
-
-std::string reader_of(const std::string& zone) {
-  return zone.substr(0, zone.size() - kSuffix.size());
-}
-
-ZoneConfig zone_config(const Zone& reader) {
-  constexpr uint64_t kProcesses = 4;
-  constexpr uint64_t kMemory = 256 << 20;
-  ZoneConfig config;
-  core::ZoneSpec& spec = config.spec;
-  spec.name = read_down_of(reader.name);
-  spec.pool = reader.spec.pool;
-  spec.restart = core::Restart::kAlways;
-  spec.stop_timeout_ms = 0;
-  spec.read_only_root = true;
-  spec.exports = std::vector<std::string>();
-  spec.processes = kProcesses;
-  spec.memory_physical = kMemory;
-  config.text = "# Hands zone " + reader.name +
-                " what it may read of others; made and removed by zoned.\n" +
-                core::format_zone(spec);
-  return config;
 }
 
 bool reads(const Zone& reader, const Zone& lower) {
   return labels::access(reader.label, lower.label) == labels::Access::kRead;
 }
 
-// The user namespace of the zone. Its number can't have been used again unseen: the start time is
-// compared after the file was opened.
-Result<UniqueFd> user_namespace_of(const RuntimeRecord& record) {
-  TRY_AS(UniqueFd ns,
-         base::open_at(AT_FDCWD, "/proc/" + std::to_string(record.pid) + "/ns/user", O_RDONLY));
-  TRY_AS(uint64_t start, base::start_time_of(record.pid));
-  if (start != record.start_time) return make_error(Code::kState, "its first process has ended");
-  return ns;
-}
-
 }  // namespace
-
-bool is_read_down(const Zone& zone) { return zone.file.source == kSource; }
-
-std::string read_down_of(const std::string& reader) { return reader + std::string(kSuffix); }
-
-Result<UniqueFd> read_down_tree(const std::string& lib) {
-  TRY_AS(std::string programs, program_folder());
-  core::CellRecipe recipe;
-  recipe.name = "readdown";
-  recipe.programs = {programs + "/" + kProgram};
-  TRY_AS(UniqueFd cells, base::make_dirs(AT_FDCWD, lib + "/cells", 0700));
-  return core::cell_tree(cells.get(), recipe);
-}
-
-Status confine_read_down(core::ZonePlan* plan) {
-  TRY_AS(std::string programs, program_folder());
-  plan->profile = core::Profile::kReader;
-  plan->capabilities = core::capabilities_of(plan->profile);
-  plan->filter = "reader";
-  plan->loopback_up = false;
-  plan->masked.clear();
-  plan->read_only.clear();
-  core::MountOp root = plan->mounts.front();
-  // Opening a file that was looked at goes by /proc/self/fd; no other file of procfs is there.
-  core::MountOp proc;
-  proc.kind = core::MountOp::Kind::kProc;
-  proc.target = "/proc";
-  proc.noexec = true;
-  proc.read_only = true;
-  proc.options = {{"subset", "pid"}};
-  plan->mounts = {std::move(root), std::move(proc)};
-  plan->kept_fds = {{"control", kListener}};
-  plan->exec = {};
-  plan->exec.path = programs + "/" + kProgram;
-  plan->exec.argv = {kProgram};
-  return {};
-}
-
-Result<UniqueFd> listen_read_down(const Registry& registry, const std::string& zone) {
-  return base::listen_unix(registry.run_dir(), socket_of(zone), SOCK_SEQPACKET);
-}
 
 ReadDown::ReadDown(base::EventLoop* loop, Registry* registry, Keepers* keepers, Hooks hooks)
     : loop_(loop), registry_(registry), keepers_(keepers), hooks_(std::move(hooks)) {}
@@ -211,21 +129,15 @@ void ReadDown::booted(const std::string& name, std::function<void()> then) {
 }
 
 void ReadDown::ended(const std::string& name) {
-  constexpr size_t kShortest = kSuffix.size();
-  if (name.size() > kShortest && name.ends_with(kSuffix) &&
-      (servers_.contains(reader_of(name)) || registry_->find(name) != nullptr)) {
-    const Zone* cell = registry_->find(name);
-    if (cell != nullptr && is_read_down(*cell)) {
-      // Whether it rests after a failure is kept.
-      auto server = servers_.find(reader_of(name));
-      if (server != servers_.end() && server->second.retry == 0) servers_.erase(server);
-      // A server ends with its reader's mount, so perhaps before we hear that the reader has ended.
-      if (!wanted(reader_of(name)).empty())
-        loop_->after(kMoment, [this, reader = reader_of(name)] { update(reader); });
-      else
-        update_soon(reader_of(name));
-      return;
-    }
+  if (const Zone* cell = registry_->find(name); cell != nullptr && is_read_down(*cell)) {
+    const std::string reader = reader_of(name);
+    // Whether it rests after a failure is kept.
+    auto server = servers_.find(reader);
+    if (server != servers_.end() && server->second.retry == 0) servers_.erase(server);
+    // A server ends with its reader's mount, so perhaps before we hear that the reader has ended.
+    if (wanted(reader).empty()) return update_soon(reader);
+    loop_->after(kMoment, [this, reader] { update(reader); });
+    return;
   }
   std::vector<std::string> readers = readers_of(name);
   exporters_.erase(name);
@@ -297,7 +209,7 @@ void ReadDown::stop(const std::string& reader) {
 }
 
 void ReadDown::remove_zone(const std::string& name) {
-  unlinkat(registry_->run_dir(), socket_of(name).c_str(), 0);
+  unlinkat(registry_->run_dir(), read_down_socket(name).c_str(), 0);
   auto aside = registry_->remove_zone(name);
   Status removed =
       aside ? base::remove_tree(registry_->trash_dir(), *aside) : Status(std::move(aside).error());
@@ -316,31 +228,31 @@ Status ReadDown::ensure_zone(const Zone& reader) {
                       "halt zone " + base::quoted(reader.name) + " and boot it again");
   if (cell != nullptr) return {};
   TRY(read_down_tree(registry_->paths().lib));
-  TRY_AS(cell, registry_->create_zone(name, zone_config(reader), false));
-  ZoneFile file = cell->file;
-  file.state = State::kInstalled;
-  file.source = kSource;
-  file.label = reader.label.encode();
+  TRY_AS(cell, registry_->create_zone(name, read_down_config(reader), false));
   cell->label = reader.label;
-  return registry_->set_file(cell, file);
+  return registry_->set_file(cell, read_down_file(reader, cell->file));
 }
 
 Status ReadDown::connect(const std::string& reader, const Zone& cell) {
   TRY_AS(UniqueFd socket,
-         base::connect_unix(registry_->run_dir(), socket_of(cell.name), SOCK_SEQPACKET));
+         base::connect_unix(registry_->run_dir(), read_down_socket(cell.name), SOCK_SEQPACKET));
   Server& server = servers_[reader];
   server.boot_id = cell.record->boot_id;
-  TRY_AS(server.client,
-         KeeperClient::create(
-             loop_, std::move(socket), [](const json&) {},
-             // Its zone's end tells the rest; one that lives on without answering is ended.
-             [this, reader, boot_id = server.boot_id](const base::Error&) {
-               loop_->after(std::chrono::milliseconds(0), [this, reader, boot_id] {
-                 Zone* zone = registry_->find(read_down_of(reader));
-                 if (zone != nullptr && zone->record && zone->record->boot_id == boot_id)
-                   hooks_.halt(zone);
-               });
-             }));
+  TRY_AS(
+      server.client,
+      KeeperClient::create(
+          loop_, std::move(socket), [this, reader](const json& event) { on_write(reader, event); },
+          // Its zone's end tells the rest; one that lives on without answering is ended.
+          [this, reader, boot_id = server.boot_id](const base::Error&) {
+            loop_->after(std::chrono::milliseconds(0), [this, reader, boot_id] {
+              Zone* zone = registry_->find(read_down_of(reader));
+              if (zone != nullptr && zone->record && zone->record->boot_id == boot_id)
+                hooks_.halt(zone);
+            });
+          }));
+  // Twice what it says while it is ours.
+  server.client->limit_unasked(
+      base::RateLimit(2 * core::DownWrites::kBurst, core::DownWrites::kInterval / 2));
   server.client->request({{"op", "hello"}}, {}, [this, reader](Result<KeeperReply> reply) {
     on_hello(reader, std::move(reply));
   });
@@ -358,6 +270,30 @@ void ReadDown::on_hello(const std::string& reader, Result<KeeperReply> reply) {
   }
   found->second.ready = true;
   update(reader);
+}
+
+// Its words are the server's, which may not be ours any more.
+void ReadDown::on_write(const std::string& reader, const json& event) const {
+  try {
+    const auto act = event.at("act").get<std::string>();
+    const auto zone = event.at("zone").get<std::string>();
+    const auto path = event.at("path").get<std::string>();
+    const auto count = event.at("count").get<uint64_t>();
+    constexpr size_t kLongest = 16;
+    auto is_letter = [](char c) { return c >= 'a' && c <= 'z'; };
+    if (act.empty() || act.size() > kLongest || !std::all_of(act.begin(), act.end(), is_letter))
+      return;
+    auto server = servers_.find(reader);
+    bool known = server != servers_.end() && server->second.zones.contains(zone);
+    const Zone* lower = known ? registry_->find(zone) : nullptr;
+    const std::string shown = lower != nullptr ? path
+                                               : std::string(core::kReadDownFolder) +
+                                                     (zone.empty() ? "" : "/") + zone + path;
+    hooks_.wrote(reader, act + " " + base::quoted(shown, kMaxShown), lower,
+                 std::max<uint64_t>(count, 1));
+  } catch (const json::exception&) {
+    base::log_warning(subject(reader) + ": its server does not speak as it should");
+  }
 }
 
 void ReadDown::sync(const std::string& reader, const Zone& zone) {

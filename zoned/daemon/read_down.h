@@ -18,7 +18,6 @@
 #include "base/event_loop.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
-#include "zoned/core/plan.h"
 #include "zoned/daemon/keeper_client.h"
 #include "zoned/daemon/registry.h"
 
@@ -26,22 +25,17 @@ namespace zoned {
 
 class Keepers;
 
-// True for a zone that this file made.
-bool is_read_down(const Zone& zone);
-std::string read_down_of(const std::string& reader);
-// The tree of its cell. lib: the folder LIB.
-base::Result<base::UniqueFd> read_down_tree(const std::string& lib);
-// What it needs and no more, once planned as an app zone.
-base::Status confine_read_down(core::ZonePlan* plan);
-// The listener of its control socket, which its plan keeps as "control".
-base::Result<base::UniqueFd> listen_read_down(const Registry& registry, const std::string& zone);
-
 class ReadDown {
  public:
   // Called from the loop; none may be empty.
   struct Hooks {
     std::function<void(Zone*, Callback done)> boot;
     std::function<void(Zone*)> halt;
+    // The reader tried to write below /zone. what: "mkdir '/export/a'", the last of count; lower: the
+    // zone that it is of, null for none of those that it reads now.
+    std::function<void(const std::string& reader, const std::string& what, const Zone* lower,
+                       uint64_t count)>
+        wrote;
   };
   // None owned.
   ReadDown(base::EventLoop* loop, Registry* registry, Keepers* keepers, Hooks hooks);
@@ -95,6 +89,7 @@ class ReadDown {
   base::Status ensure_zone(const Zone& reader);
   base::Status connect(const std::string& reader, const Zone& cell);
   void on_hello(const std::string& reader, base::Result<KeeperReply> reply);
+  void on_write(const std::string& reader, const nlohmann::json& event) const;
   void mount(const std::string& reader, const Zone& zone);
   base::Status add(const std::string& reader, const Zone& lower);
   void send(const std::string& reader, nlohmann::json body, const std::vector<int>& fds);

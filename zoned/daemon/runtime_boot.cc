@@ -15,7 +15,7 @@
 #include "zoned/daemon/boot.h"
 #include "zoned/daemon/fault.h"
 #include "zoned/daemon/name_service.h"
-#include "zoned/daemon/read_down.h"
+#include "zoned/daemon/read_down_cell.h"
 
 namespace zoned {
 

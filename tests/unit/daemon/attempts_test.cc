@@ -11,13 +11,14 @@ using std::chrono::milliseconds;
 class Recorder : public AuditSink {
  public:
   base::Status record(const Decision& decision) override {
-    CHECK(decision.method == "Packet");
     CHECK_FALSE(decision.allowed);
     CHECK(decision.object != nullptr);
+    acts.emplace_back(decision.method);
     reasons.emplace_back(std::string(decision.zone) + ": " + std::string(decision.reason));
     return {};
   }
   void settle(std::string_view, Then then) override { then({}); }
+  std::vector<std::string> acts;
   std::vector<std::string> reasons;
 };
 
@@ -64,6 +65,19 @@ TEST_CASE("a zone that goes on trying gets one record an interval") {
   auto intervals = static_cast<size_t>(passed() / milliseconds(100));
   CHECK(bench.audit.reasons.size() >= 5);
   CHECK(bench.audit.reasons.size() <= 2 + 2 * (intervals + 1));
+}
+
+TEST_CASE("one act is not hidden behind another, and what was counted elsewhere counts") {
+  Bench bench({2, milliseconds(100)});
+  for (int i = 0; i < 1000; ++i) bench.attempts->note("Packet", "a", "flood");
+  bench.attempts->note("WriteDown", "a", "x", 7);
+  CHECK(bench.audit.acts == std::vector<std::string>{"Packet", "Packet", "WriteDown"});
+  CHECK(bench.audit.reasons.back() == "a: x, the last of 7");
+  bench.attempts->note("WriteDown", "a", "y");
+  bench.attempts->note("WriteDown", "a", "z", 5);
+  bench.attempts->note("WriteDown", "a", "z", 4);
+  REQUIRE(bench.loop->run_once(milliseconds(5000)).ok());
+  CHECK(bench.audit.reasons.back() == "a: z, the last of 9");
 }
 
 }  // namespace zoned

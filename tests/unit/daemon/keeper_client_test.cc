@@ -133,5 +133,24 @@ TEST_CASE("garbage from the keeper is ignored") {
   CHECK(world.broken.empty());
 }
 
+TEST_CASE("one that says more than it may is cut off, however much it answers") {
+  World world;
+  world.client->limit_unasked(base::RateLimit(3, std::chrono::minutes(1)));
+  std::string answer;
+  world.client->request({{"op", "one"}}, {}, [&](base::Result<KeeperReply> reply) {
+    answer = must(std::move(reply)).body["value"].get<std::string>();
+  });
+  for (int i = 0; i < 3; ++i) world.send({{"event", "write"}});
+  world.send({{"id", world.receive()["id"]}, {"value", "told"}});
+  world.spin();
+  CHECK(world.events.size() == 3);
+  CHECK(answer == "told");
+  CHECK(world.client != nullptr);
+  world.send({{"id", 77}});
+  world.spin();
+  CHECK(world.client == nullptr);
+  CHECK(world.broken == "it says more than it should");
+}
+
 }  // namespace
 }  // namespace zoned
