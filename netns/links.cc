@@ -138,9 +138,13 @@ Status Links::create_veth(const PortPlan& port, int zone_netns) {
   ifinfomsg none = {};
   Request request("create link '" + port.host_name + "'", RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL,
                   none);
+  // Of more queues, as many as the machine has processors, the kernel would use one, and wait for a
+  // grace period of RCU to say so.
   request.text(IFLA_IFNAME, port.host_name)
       .put(IFLA_ADDRESS, host_mac.data(), host_mac.size())
       .u32(IFLA_MTU, port.mtu)
+      .u32(IFLA_NUM_TX_QUEUES, 1)
+      .u32(IFLA_NUM_RX_QUEUES, 1)
       .nest(IFLA_LINKINFO)
       .text(IFLA_INFO_KIND, "veth")
       .nest(IFLA_INFO_DATA)
@@ -149,6 +153,8 @@ Status Links::create_veth(const PortPlan& port, int zone_netns) {
       .text(IFLA_IFNAME, port.name)
       .put(IFLA_ADDRESS, mac.data(), mac.size())
       .u32(IFLA_MTU, port.mtu)
+      .u32(IFLA_NUM_TX_QUEUES, 1)
+      .u32(IFLA_NUM_RX_QUEUES, 1)
       .u32(IFLA_NET_NS_FD, static_cast<uint32_t>(zone_netns))
       .end()
       .end()

@@ -7,8 +7,8 @@
 //      prefix without rules is dropped whole.
 //   2. The launcher, root of the initial user namespace, in the host's network namespace:
 //      make_port(host, port, netns_of_zone). The peer is born inside the zone, down.
-//   3. The zone dies; its namespace takes the peer along, and so the host's end.
-//   4. zoned calls remove_port_links() and applies remove_port() (ruleset.h).
+//   3. The zone dies; its namespace takes the peer along, and so the host's end, a moment later.
+//   4. zoned applies remove_port() (ruleset.h) and removes what of link_names() stays.
 // Kind tap: make_tap(host, port) in step 2; the link goes with the last copy of its descriptor.
 // Kind device: the interface goes in and out whole (device.h).
 // Kind macvlan, and any other port of a network of kind host-device: device.h.
@@ -123,7 +123,10 @@ base::Status make_port(Links& host, const PortPlan& port, int zone_netns);
 // end, as for veth. But who holds the descriptor may set the host end's MAC, carrier, queue and
 // persistence by ioctl(2): let a VMM make none of these calls.
 base::Result<base::UniqueFd> make_tap(Links& host, const PortPlan& port);
-// The host's end of a port and what belongs to it (caps, the macvlan's side): absent is success.
+// The host's end of a port and what belongs to it (caps, the macvlan's side): their names, whether
+// they are there or not.
+std::vector<std::string> link_names(const PortPlan& port);
+// Removes them: absent is success. Waits in the kernel for each that is there, some 10 ms.
 base::Status remove_port_links(Links& host, const PortPlan& port);
 // Loopback up and the namespace-wide settings of a zone, for zones without ports too.
 base::Status prepare_zone(int zone_netns);

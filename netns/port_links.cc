@@ -267,15 +267,19 @@ Result<base::UniqueFd> make_tap(Links& host, const PortPlan& port) {
   return undone(host, port, std::move(status).error());
 }
 
-Status remove_port_links(Links& host, const PortPlan& port) {
+std::vector<std::string> link_names(const PortPlan& port) {
   if (port.kind == PortKind::kDevice) return {};
   std::vector<std::string> names = {port.host_name};
   if (port.send_bits != 0) names.push_back(ifb_name(port.host_name));
   if (port.network_kind == NetworkKind::kHostDevice)
     for (const std::string& name : {macvlan_name(port.host_name), segment_name(port.host_name)})
       names.push_back(name);
+  return names;
+}
+
+Status remove_port_links(Links& host, const PortPlan& port) {
   Status status;
-  for (const std::string& name : names)
+  for (const std::string& name : link_names(port))
     if (Status removed = host.remove(name); !removed && status.ok()) status = std::move(removed);
   return status;
 }

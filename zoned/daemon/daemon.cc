@@ -88,8 +88,8 @@ Status Daemon::build(const std::string& root, Task task) {
   TRY_AS(cgroups_,
          resource::open_cgroups(roots, subtree_name(root_), resource::block_device_of(paths_.lib)));
   shares_ = std::make_unique<Shares>(registry_.get(), cgroups_.get());
-  TRY_AS(networks_, Networks::open(root_, registry_.get(), loop_.get(), &events_, parsers_.get(),
-                                   &*encodings_));
+  TRY_AS(networks_, Networks::open(root_, registry_.get(), loop_.get(), &children_, &events_,
+                                   parsers_.get(), &*encodings_));
   TRY(read_settings());
   parsers_->close_reader();
   trees_ = std::make_unique<TreeLabels>(paths_, &*encodings_);

@@ -48,13 +48,15 @@ base::Error no_such_network(const std::string& name) {
 }
 
 Networks::Networks(netns::Instance instance, LabelNumbers numbers, Registry* registry,
-                   base::EventLoop* loop, Events* events, const labels::Encodings* encodings)
+                   base::EventLoop* loop, Children* children, Events* events,
+                   const labels::Encodings* encodings)
     : instance_(std::move(instance)),
       numbers_(std::move(numbers)),
       registry_(registry),
       loop_(loop),
       events_(events),
-      encodings_(encodings) {}
+      encodings_(encodings),
+      remover_(loop, children) {}
 
 Networks::~Networks() {
   if (names_timer_ != 0) loop_->cancel(names_timer_);
@@ -64,14 +66,14 @@ Networks::~Networks() {
 }
 
 Result<std::unique_ptr<Networks>> Networks::open(const std::string& root, Registry* registry,
-                                                 base::EventLoop* loop, Events* events,
-                                                 ConfigReader* reader,
+                                                 base::EventLoop* loop, Children* children,
+                                                 Events* events, ConfigReader* reader,
                                                  const labels::Encodings* encodings) {
   TRY_AS(base::UniqueFd lib, base::make_dirs(AT_FDCWD, registry->paths().lib, 0700));
   TRY_AS(LabelNumbers numbers, LabelNumbers::open(std::move(lib), encodings->default_label()));
   std::unique_ptr<Networks> networks(new Networks(netns::Instance(root.empty() ? "/" : root),
-                                                  std::move(numbers), registry, loop, events,
-                                                  encodings));
+                                                  std::move(numbers), registry, loop, children,
+                                                  events, encodings));
   TRY_AS(networks->folder_, base::make_dirs(AT_FDCWD, registry->paths().etc + "/networks", 0700));
   TRY_AS(networks->hosts_, base::make_dirs(registry->run_dir(), "networks", 0700));
   TRY(networks->load(reader));
@@ -295,6 +297,8 @@ void Networks::restore_rules(const std::string& why) {
   each_port([this](const PortPlan& port) {
     static_cast<void>(kernel_->links.set_up(port.host_name, false));
   });
+  for (const std::string& name : remover_.leaving())
+    static_cast<void>(kernel_->links.set_up(name, false));
   Status applied = apply_whole();
   if (!applied) {
     base::log_error("packet filter: " + applied.error().message + "; ports stay down");
@@ -353,6 +357,7 @@ Status Networks::recover() {
 Status Networks::withdraw() {
   if (objects_.empty()) return {};
   TRY(need_kernel());
+  TRY(remover_.finish());
   TRY(kernel_->nft.apply(netns::no_ruleset(instance_)));
   TRY(remove_shapers(true));
   for (const auto& [name, object] : objects_)

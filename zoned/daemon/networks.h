@@ -30,6 +30,7 @@
 #include "zoned/core/host_facts.h"
 #include "zoned/daemon/events.h"
 #include "zoned/daemon/label_numbers.h"
+#include "zoned/daemon/link_remover.h"
 #include "zoned/daemon/registry.h"
 
 namespace zoned {
@@ -39,8 +40,8 @@ class Networks {
   // root: the canonical root folder of the instance. encodings: names of labels, for as long as this
   // lives.
   static base::Result<std::unique_ptr<Networks>> open(const std::string& root, Registry* registry,
-                                                      base::EventLoop* loop, Events* events,
-                                                      ConfigReader* reader,
+                                                      base::EventLoop* loop, Children* children,
+                                                      Events* events, ConfigReader* reader,
                                                       const labels::Encodings* encodings);
   ~Networks();
 
@@ -112,7 +113,7 @@ class Networks {
   // The links of a zone's ports are there: they get their shares of their networks' bandwidth
   // (networks_shares.cc).
   base::Status share(const std::string& zone);
-  // Links and rules go. A zone without ports is none of our business.
+  // Rules go, then links (link_remover.h). A zone without ports is none of our business.
   base::Status disconnect(const std::string& zone);
   // What a zone with these ports sees as /etc/hosts, its own lines included, and /etc/resolv.conf.
   struct NameFiles {
@@ -154,7 +155,8 @@ class Networks {
     std::optional<netns::RefusalLog> refusals;  // none: the kernel can't tell
   };
   Networks(netns::Instance instance, LabelNumbers numbers, Registry* registry,
-           base::EventLoop* loop, Events* events, const labels::Encodings* encodings);
+           base::EventLoop* loop, Children* children, Events* events,
+           const labels::Encodings* encodings);
 
   base::Status load(ConfigReader* reader);
   base::Result<std::pair<base::UniqueFd, std::string>> lease_file(const Zone& zone) const;
@@ -213,6 +215,7 @@ class Networks {
   std::string refusals_fault_;
   std::map<std::string, Object> objects_;
   std::optional<Kernel> kernel_;
+  LinkRemover remover_;
   std::map<std::string, std::vector<netns::PortPlan>> live_;
   std::map<std::string, base::UniqueFd> held_;  // network namespaces, by zone (hold_devices)
 };

@@ -135,6 +135,7 @@ Status Networks::move_to(const std::string& zone, const std::vector<PortPlan>& b
     if (find_port(after, &PortPlan::host_name, port.host_name) != nullptr) continue;
     TRY(netns::remove_port_links(kernel_->links, port));
   }
+  TRY(remover_.make_way(after));
   for (const PortPlan& port : after) {
     if (port.kind == netns::PortKind::kDevice) continue;  // nothing of it is here
     if (!kernel_->links.find(port.host_name)) {

@@ -260,6 +260,7 @@ Result<std::vector<PortPlan>> Networks::plan(const Zone& zone, const core::ZoneS
 Status Networks::connect(const std::string& zone, const std::vector<PortPlan>& ports) {
   if (ports.empty()) return {};
   TRY(need_kernel());
+  TRY(remover_.make_way(ports));
   live_[zone] = ports;
   bool known = labels_in_rules_ == numbers_.all().size();
   Status applied =
@@ -275,11 +276,13 @@ Status Networks::disconnect(const std::string& zone) {
   auto it = live_.find(zone);
   if (it == live_.end()) return {};
   give_back(zone, it->second);
-  // The namespace takes its links along, but not at once, and not what belongs to them here.
-  for (const PortPlan& port : it->second) TRY(netns::remove_port_links(kernel_->links, port));
+  // What is on an interface of the host goes before anybody is told that the zone has ended.
+  for (const PortPlan& port : it->second)
+    if (!port.device.empty()) TRY(netns::remove_port_links(kernel_->links, port));
   const std::vector<PortPlan> gone = std::move(it->second);
   live_.erase(it);
   write_names_soon();
+  remover_.leave(&kernel_->links, gone);
   base::log_ignored("zone " + base::quoted(zone), share(gone));
   if (kernel_->nft.change_ports(instance_, gone, {}, numbers_.all())) return {};
   return apply_whole();
