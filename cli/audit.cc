@@ -2,6 +2,7 @@
 // looked at here, the same way with and without a daemon.
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdlib>
@@ -34,6 +35,7 @@ struct File {
   std::vector<uint64_t> numbers;
   AuditHead head;
   std::string trouble;
+  bool damaged = false;
 };
 
 // The file of that number; without one the last.
@@ -49,6 +51,7 @@ base::Result<File> request_file(const Context& context, std::optional<uint64_t> 
     if (item.is_number_unsigned()) file.numbers.push_back(item.get<uint64_t>());
   TRY_AS(file.head, AuditHead::parse(text_of(reply.parameters, "head")));
   file.trouble = text_of(reply.parameters, "trouble");
+  file.damaged = bool_of(reply.parameters, "damaged");
   return file;
 }
 
@@ -248,19 +251,48 @@ base::Result<AuditCheck> check_files(const std::vector<std::string>& files,
   return check;
 }
 
+// What zoned says of its log, and what can't be read of it.
+struct Told {
+  std::string trouble;
+  bool damaged = false;
+  std::vector<api::AuditFault> unread;
+};
+
 // The daemon's log; what was noted first, so that the files hold it.
 base::Result<AuditCheck> check_daemon(const Context& context, std::vector<AuditHead> heads,
-                                      std::string* trouble) {
+                                      Told* told) {
   TRY_AS(File last, request_file(context, {}));
-  *trouble = last.trouble;
+  told->trouble = last.trouble;
+  told->damaged = last.damaged;
   heads.push_back(last.head);
   AuditCheck check(std::move(heads), true);
   for (uint64_t number : last.numbers) {
-    TRY_AS(File file, request_file(context, number));
-    TRY(check_file(file.fd.get(), api::audit_file_name(number), &check));
+    const std::string name = api::audit_file_name(number);
+    auto file = request_file(context, number);
+    if (!file && (file.error().code == Code::kNotFound || file.error().code == Code::kState)) {
+      bool absent = file.error().code == Code::kNotFound;
+      told->unread.push_back({name, absent ? "the file is missing" : "not a regular file"});
+      continue;
+    }
+    if (!file) return std::move(file).error();
+    TRY(check_file(file->fd.get(), name, &check));
   }
   check.finish();
   return check;
+}
+
+// All that is wrong: what zoned found, unless the records show it, then these.
+std::vector<api::AuditFault> all_faults(const Told& told, const AuditCheck& check) {
+  std::vector<api::AuditFault> all = told.unread;
+  all.insert(all.end(), check.faults().begin(), check.faults().end());
+  bool shown = !told.damaged || std::any_of(all.begin(), all.end(), [&](const auto& fault) {
+    return fault.place + ": " + fault.text == told.trouble;
+  });
+  size_t colon = told.trouble.find(": ");
+  if (!shown && colon == std::string::npos) all.insert(all.begin(), {"audit log", told.trouble});
+  if (!shown && colon != std::string::npos)
+    all.insert(all.begin(), {told.trouble.substr(0, colon), told.trouble.substr(colon + 2)});
+  return all;
 }
 
 }  // namespace
@@ -284,11 +316,12 @@ base::Result<int> audit_verify(const Context& context, const Arguments& argument
   TRY_AS(std::vector<AuditHead> heads, noted_heads(context, arguments));
   size_t given = heads.size();
   std::vector<std::string> files = arguments.values("file");
-  std::string trouble;
-  TRY_AS(AuditCheck check, files.empty() ? check_daemon(context, std::move(heads), &trouble)
+  Told told;
+  TRY_AS(AuditCheck check, files.empty() ? check_daemon(context, std::move(heads), &told)
                                          : check_files(files, std::move(heads)));
+  const std::vector<api::AuditFault> found = all_faults(told, check);
   json faults = json::array();
-  for (const api::AuditFault& fault : check.faults())
+  for (const api::AuditFault& fault : found)
     faults.push_back({{"place", fault.place}, {"text", fault.text}});
   bool sound = faults.empty();
   if (context.json) {
@@ -296,13 +329,14 @@ base::Result<int> audit_verify(const Context& context, const Arguments& argument
                 {"first", check.first()},
                 {"head", check.head().text()},
                 {"heads_given", given},
-                {"trouble", trouble},
+                {"trouble", told.trouble},
                 {"faults", std::move(faults)}});
     return sound ? 0 : kFailed;
   }
-  for (const api::AuditFault& fault : check.faults())
+  for (const api::AuditFault& fault : found)
     print(shown(fault.place) + ": " + shown(fault.text) + "\n");
-  if (!trouble.empty()) note(context, "warning: zoned changes nothing: " + shown(trouble));
+  if (!told.trouble.empty())
+    note(context, "warning: zoned changes nothing: " + shown(told.trouble));
   if (!check.torn().empty()) note(context, "the last line is not complete");
   if (sound)
     print(std::to_string(check.records()) + " records from " + std::to_string(check.first()) +

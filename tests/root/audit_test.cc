@@ -229,6 +229,48 @@ TEST_CASE("a tampered log is found at the record; halting goes on; accepting beg
             .status == 1);
 }
 
+TEST_CASE("a log that is harmed while zoned runs stops changes at once, and says what to do") {
+  Sandbox box;
+  box.busybox_tree();
+  make_zone(box, "web");
+  const std::string head = box.root() + "/lib/audit/head";
+  auto stopped = [&](const std::string& why) {
+    INFO(why);
+    auto refused = box.zone({"set", "web", "cpu-shares=4"});
+    CHECK(refused.status == 1);
+    CHECK(contains(refused.err, why));
+    CHECK(contains(refused.err, "hint: nothing is changed until 'zone audit accept'"));
+    auto verified = box.zone({"audit", "verify"});
+    CHECK(verified.status == 1);
+    CHECK(contains(verified.out, why));
+    CHECK(harness::state_of(box, "web") == "running");
+    box.zone_ok({"halt", "web"});
+    CHECK(box.zone({"boot", "web"}).status == 1);
+    CHECK(harness::state_of(box, "web") == "installed");
+    box.zone_ok({"audit", "accept"});
+    box.zone_ok({"audit", "verify"});
+    CHECK(contains(records(box).front().value("fault", ""), why));
+    CHECK(contains(box.zone({"audit", "accept"}).err, "is in use and undamaged"));
+    box.zone_ok({"set", "web", "cpu-shares=3"});
+    box.zone_ok({"boot", "web"});
+  };
+  box.zone_ok({"boot", "web"});
+  REQUIRE(unlink(audit_file(box).c_str()) == 0);
+  stopped("audit.000001.log: was removed while zoned ran");
+  REQUIRE(truncate(audit_file(box, 2).c_str(), 10) == 0);
+  stopped("audit.000002.log: was cut off while zoned ran");
+  REQUIRE(unlink(head.c_str()) == 0);
+  stopped("head: was removed or replaced while zoned ran");
+  // At a start it is no disaster either.
+  box.kill_daemon();
+  REQUIRE(unlink(head.c_str()) == 0);
+  REQUIRE(mkdir(head.c_str(), 0700) == 0);
+  box.start();
+  stopped("head: not a regular file");
+  box.restart();
+  box.zone_ok({"audit", "verify"});
+}
+
 namespace {
 
 // A journal of our own, in /run/systemd/journal of mounts of our own. What all instances share stays.

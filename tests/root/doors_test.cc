@@ -322,6 +322,34 @@ TEST_CASE("a user learns the names of labels up to his clearance, and none above
   }
 }
 
+TEST_CASE("the audit log is read by security administrators of the clearance ADMIN_HIGH alone") {
+  Doors world;
+  world.make("mine", "SECRET HR");
+  // The clearance without the role, too.
+  world.box.zone_ok({"user", "set", "news", "clearance=ADMIN_HIGH"});
+  base::Output read = world.run("lp", "audit");
+  CHECK(read.status == 0);
+  CHECK_THAT(read.out, Catch::Contains("Install  mine  SECRET HR  allowed"));
+  CHECK(world.run("lp", "audit verify").status == 0);
+  for (const char* user : {"sys", "bin", "games", "news", "nobody"}) {
+    INFO(user);
+    for (const char* line : {"audit", "audit --json", "audit verify", "audit accept"}) {
+      base::Output refused = world.run(user, line);
+      CHECK(refused.status == 1);
+      CHECK(refused.out.empty());
+      CHECK_THAT(refused.err, !Catch::Contains("mine"));
+    }
+    const std::string uid = std::to_string(doors::uid_of(user));
+    CHECK_THAT(world.run("lp", "audit --refused --uid " + uid).out,
+               Catch::Contains("Audit  refused"));
+  }
+  // What is needed is in the refusal, and it is the clearance that counts.
+  CHECK_THAT(world.run("sys", "audit").err, Catch::Contains("ADMIN_HIGH"));
+  world.box.zone_ok({"user", "set", "lp", "clearance=SECRET ENG HR"});
+  CHECK(world.run("lp", "audit").status == 1);
+  CHECK_THAT(world.run("lp", "audit accept").err, Catch::Contains("only root may"));
+}
+
 TEST_CASE("a label that is none is refused at creation, and a full zone keeps its own") {
   Doors world;
   check_refused(world.box.zone({"create", "bad", "--set", "label=SECRIT"}), {"SECRIT"});

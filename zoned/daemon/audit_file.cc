@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "base/files.h"
+#include "zoned/daemon/audit_scan.h"
 
 namespace zoned {
 
@@ -21,6 +22,7 @@ Result<AuditFile> AuditFile::create(int dir, const std::string& path, const std:
   TRY_AS(file.fd_, base::open_at(dir, name, kFlags, 0600));
   Status made = file.make_room(0, kReserve);
   if (made && (fsync(file.fd()) != 0 || fsync(dir) != 0)) made = base::sys_error("fsync");
+  file.remember();
   if (made) return file;
   unlinkat(dir, name.c_str(), 0);
   return std::move(made).error();
@@ -30,12 +32,13 @@ Result<AuditFile> AuditFile::open(int dir, const std::string& path, const std::s
   AuditFile file;
   file.name_ = name;
   file.path_ = path + "/" + name;
-  TRY_AS(file.fd_, base::open_at(dir, name, O_RDWR | O_APPEND | O_NOFOLLOW));
+  TRY_AS(file.fd_, base::open_at(dir, name, O_RDWR | O_APPEND | O_NOFOLLOW | O_NONBLOCK));
   struct stat info = {};
   if (fstat(file.fd(), &info) != 0) return base::sys_error("fstat");
   if (!S_ISREG(info.st_mode))
     return base::make_error(base::Code::kInvalid, "'" + name + "' is not a regular file");
   file.size_ = static_cast<uint64_t>(info.st_size);
+  file.changed_ = info.st_mtim;
   return file;
 }
 
@@ -57,8 +60,30 @@ Status AuditFile::make_room(uint64_t bytes, uint64_t reserve) {
   return base::sys_error("allocate");
 }
 
+std::string AuditFile::fault(int dir) const {
+  struct stat info = {};
+  if (fstat(fd(), &info) != 0) return base::sys_error("fstat").message;
+  if (info.st_nlink == 0) return "was removed";
+  if (!leads_to(dir, name_, fd())) return "was moved away or replaced";
+  if (static_cast<uint64_t>(info.st_size) < size_) return "was cut off";
+  bool touched = info.st_mtim.tv_sec != changed_.tv_sec || info.st_mtim.tv_nsec != changed_.tv_nsec;
+  if (touched || static_cast<uint64_t>(info.st_size) != size_) return "was written to by another";
+  return {};
+}
+
+void AuditFile::remember() {
+  struct stat info = {};
+  if (fd_ && fstat(fd(), &info) == 0) changed_ = info.st_mtim;
+}
+
 Status AuditFile::append(std::string_view text, bool in_reserve) {
-  TRY(make_room(text.size(), in_reserve ? 0 : kReserve));
+  Status written = make_room(text.size(), in_reserve ? 0 : kReserve);
+  if (written) written = write_whole(text);
+  remember();
+  return written;
+}
+
+Status AuditFile::write_whole(std::string_view text) {
   size_t written = 0;
   while (written < text.size()) {
     ssize_t n = write(fd(), text.data() + written, text.size() - written);

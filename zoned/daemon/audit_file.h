@@ -2,6 +2,7 @@
 // into it can't find the disk full. The last kReserve bytes of the room are for records of halting.
 #pragma once
 
+#include <ctime>
 #include <string>
 #include <string_view>
 
@@ -23,6 +24,8 @@ class AuditFile {
 
   // One or more whole lines. Nothing is left of them when it fails. in_reserve: may use the reserve.
   base::Status append(std::string_view text, bool in_reserve);
+  // Why it is not what was written to it, and by us alone, any more ("was removed"); empty: it is.
+  std::string fault(int dir) const;
   uint64_t size() const { return size_; }
   int fd() const { return fd_.get(); }
   const std::string& name() const { return name_; }
@@ -31,13 +34,16 @@ class AuditFile {
 
  private:
   base::Status make_room(uint64_t bytes, uint64_t reserve);
+  base::Status write_whole(std::string_view text);
+  void remember();
 
   base::UniqueFd fd_;
   std::string name_;
   std::string path_;
   uint64_t size_ = 0;
-  uint64_t room_ = 0;  // allocated, from the file's beginning
-  bool ahead_ = true;  // the file system allocates ahead
+  uint64_t room_ = 0;      // allocated, from the file's beginning
+  bool ahead_ = true;      // the file system allocates ahead
+  timespec changed_ = {};  // when it was written last (st_mtim)
 };
 
 }  // namespace zoned

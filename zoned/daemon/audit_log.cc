@@ -75,6 +75,8 @@ base::Error AuditLog::explain(const base::Error& error) const {
   else if (error.code == Code::kNoSpace)
     told.hint = "free space on the file system of " + base::quoted(path_, 400) +
                 "; zones can be halted meanwhile";
+  else if (state_ == State::kAbsent)
+    told.hint = "put it right, then try again; zones can be halted meanwhile";
   return told;
 }
 
@@ -126,7 +128,7 @@ Status AuditLog::record(const Decision& decision) {
     return not_written(decision,
                        state_ == State::kOpen ? make_error(Code::kNoSpace, trouble()) : error_);
   }
-  if (act == Act::kAccept && decision.allowed && state_ == State::kDamaged) return {};
+  if (act == Act::kAccept && decision.allowed && !check()) return {};
   ordered_json members = members_of(decision);
   if (act == Act::kHalt && decision.allowed) return write_halt(members);
   if (act == Act::kLook) {
@@ -180,6 +182,7 @@ Status AuditLog::write_owed() {
 
 Status AuditLog::append(std::string_view kind, const ordered_json& members, bool in_reserve,
                         std::string_view before) {
+  TRY(check());
   std::string line = api::audit_line(head_, now_ns(), kind, members);
   Status written = file_.append(std::string(before) + line + "\n", in_reserve);
   if (!written) {
@@ -236,6 +239,7 @@ void AuditLog::sync_failed(const Status& status) {
 
 void AuditLog::synced(const api::AuditHead& target, const Status& status) {
   if (!status) return sync_failed(status);
+  if (state_ != State::kOpen) return;
   if (target.seq > durable_.seq) {
     durable_ = target;
     base::log_ignored("audit log: note the head", store_head());

@@ -8,7 +8,8 @@
 // When a record can't be written, the act is refused; root may still look. Halting always goes on: its
 // records may use a reserve of space; what can't be recorded even so is counted, told in zoned's log, and
 // recorded when that is possible again. A log that was tampered with is left as it is: nothing is changed
-// until it is accepted, which sets it aside.
+// until it is accepted, which sets it aside. Before each record the file that it goes to and the head are
+// looked at: others may have removed, replaced or written to them.
 #pragma once
 
 #include <deque>
@@ -54,13 +55,16 @@ class AuditLog : public AuditSink {
   void settle(std::string_view method, Then then) override;
 
   // Sets a damaged log aside and begins a new one with a record of that. The folder's path. kState:
-  // there is no fault.
+  // there is no fault, or one that this does not mend.
   base::Result<std::string> accept(const Caller& caller);
+  // Looks at the log as before a record.
+  base::Status check();
 
   // Of the last record written; of a damaged log what was noted.
   const api::AuditHead& head() const { return damaged_.noted ? *damaged_.noted : head_; }
   // Why nothing can be changed; empty: all is well.
   std::string trouble() const;
+  bool damaged() const { return state_ == State::kDamaged; }
   const std::vector<uint64_t>& files() const { return files_; }
   base::Result<base::UniqueFd> open_file(uint64_t number) const;
 
@@ -80,10 +84,15 @@ class AuditLog : public AuditSink {
   };
 
   base::Status open();
+  base::Status open_dir();
   base::Status begin(const AuditScan& scan);
   base::Status next_file();
   base::Status rotate();
   base::Status prune();
+  std::string find_fault() const;
+  base::Status found_damaged(std::string fault);
+  base::Status set_aside(int aside);
+  base::Status save_written(int aside) const;
   // before: what ends a torn line.
   base::Status append(std::string_view kind, const nlohmann::ordered_json& members, bool in_reserve,
                       std::string_view before = {});
@@ -91,6 +100,8 @@ class AuditLog : public AuditSink {
   base::Status write_owed();
   base::Status sync_now();
   base::Status store_head();
+  base::Status open_head();
+  std::string read_head_text() const;
   nlohmann::ordered_json members_of(const Decision& decision) const;
   base::Status write_halt(const nlohmann::ordered_json& members);
   base::Status not_written(const Decision& decision, const base::Error& error);
@@ -108,6 +119,7 @@ class AuditLog : public AuditSink {
   Options options_;
   base::UniqueFd dir_;
   base::UniqueFd head_file_;
+  std::string head_text_;  // what it holds; empty: not known
   AuditFile file_;
   std::vector<uint64_t> files_;
   DiskSync sync_;

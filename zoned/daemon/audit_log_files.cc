@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <ctime>
+#include <array>
 
 #include "base/files.h"
 #include "base/log.h"
@@ -53,8 +53,7 @@ AuditLog::~AuditLog() {
 
 Status AuditLog::open() {
   auto opened = [&]() -> Status {
-    TRY_AS(UniqueFd lib, base::open_at(AT_FDCWD, lib_, O_RDONLY | O_DIRECTORY));
-    TRY_AS(dir_, base::make_dirs(lib.get(), "audit", 0700));
+    TRY(open_dir());
     TRY_AS(AuditScan scan, scan_audit(dir_.get()));
     files_ = scan.files;
     if (!scan.fault.empty()) {
@@ -68,13 +67,19 @@ Status AuditLog::open() {
   return opened;
 }
 
+Status AuditLog::open_dir() {
+  TRY_AS(UniqueFd lib, base::open_at(AT_FDCWD, lib_, O_RDONLY | O_DIRECTORY));
+  TRY_AS(dir_, base::make_dirs(lib.get(), "audit", 0700));
+  return {};
+}
+
 Status AuditLog::begin(const AuditScan& scan) {
   if (!scan.noted) {
     TRY(base::replace_file(dir_.get(), kAuditHeadName, audit_head_text(scan.end),
                            Durability::kDisk));
   }
-  TRY_AS(head_file_, base::open_at(dir_.get(), kAuditHeadName, O_WRONLY | O_NOFOLLOW));
   head_ = durable_ = noted_ = scan.end;
+  TRY(open_head());
   if (scan.files.empty()) {
     TRY(next_file());
   } else {
@@ -107,12 +112,15 @@ Status AuditLog::rotate() {
   Status made = next_file();
   if (!made) {
     file_ = std::move(before);
+    if (made.error().code == Code::kExists)
+      return found_damaged(api::audit_file_name(files_.back() + 1) + ": made by another");
     return made.error().code == Code::kNoSpace ? Status() : made;
   }
   std::swap(before, file_);
   Status closed = append("rotated", nlohmann::ordered_json::object(), true);
   if (closed) closed = sync_now();
   if (!closed) {
+    if (state_ != State::kOpen) return closed;
     state_ = State::kBroken;
     error_ = closed.error();
     return closed;
@@ -144,50 +152,29 @@ Status AuditLog::sync_now() {
 
 Status AuditLog::store_head() {
   std::string text = audit_head_text(durable_);
+  head_text_.clear();
   if (pwrite(head_file_.get(), text.data(), text.size(), 0) != static_cast<ssize_t>(text.size()))
     return base::sys_error("write the head");
+  head_text_ = std::move(text);
   return {};
 }
 
-Result<std::string> AuditLog::accept(const Caller& caller) {
-  if (state_ != State::kDamaged)
-    return make_error(Code::kState, "audit log " + base::quoted(path_, 400) + " has no fault",
-                      "a fault that 'zone audit verify' finds in older files stops nothing");
-  std::string folder = "damaged-" + std::to_string(time(nullptr));
-  TRY_AS(UniqueFd aside, base::make_dirs(dir_.get(), folder, 0700));
-  const AuditScan damaged = damaged_;
-  uint64_t last = damaged.files.empty() ? 0 : damaged.files.back();
-  // A chain that does not pass for the old one: numbers go on, behind whatever was noted.
-  api::AuditHead after = damaged.end;
-  if (damaged.noted && damaged.noted->seq >= after.seq) after = *damaged.noted;
-  for (uint64_t number : damaged.files) {
-    std::string name = api::audit_file_name(number);
-    if (renameat(dir_.get(), name.c_str(), aside.get(), name.c_str()) != 0)
-      return base::sys_error("move " + base::quoted(name));
-  }
-  if (damaged.noted)
-    TRY(base::replace_file(aside.get(), kAuditHeadName, audit_head_text(*damaged.noted),
-                           Durability::kDisk));
-  TRY(base::replace_file(dir_.get(), kAuditHeadName, audit_head_text(after), Durability::kDisk));
-  TRY_AS(head_file_, base::open_at(dir_.get(), kAuditHeadName, O_WRONLY | O_NOFOLLOW));
-  files_.assign(last > 0 ? 1 : 0, last);
-  head_ = durable_ = noted_ = after;
-  TRY(next_file());
-  if (last > 0) files_.erase(files_.begin());
-  state_ = State::kOpen;
-  damaged_ = {};
-  TRY(append(
-      "accepted",
-      {{"uid", caller.uid}, {"pid", caller.pid}, {"fault", damaged.fault}, {"folder", folder}},
-      false));
-  TRY(sync_now());
-  return path_ + "/" + folder;
+Status AuditLog::open_head() {
+  TRY_AS(head_file_, base::open_at(dir_.get(), kAuditHeadName, O_RDWR | O_NOFOLLOW));
+  head_text_ = read_head_text();
+  return {};
+}
+
+std::string AuditLog::read_head_text() const {
+  std::array<char, 256> text = {};
+  ssize_t n = pread(head_file_.get(), text.data(), text.size(), 0);
+  return {text.data(), n < 0 ? 0 : static_cast<size_t>(n)};
 }
 
 Result<UniqueFd> AuditLog::open_file(uint64_t number) const {
   if (std::find(files_.begin(), files_.end(), number) == files_.end())
     return make_error(Code::kNotFound, "audit file " + std::to_string(number) + ": no such file");
-  return base::open_at(dir_.get(), api::audit_file_name(number), O_RDONLY | O_NOFOLLOW);
+  return open_audit_file(dir_.get(), api::audit_file_name(number));
 }
 
 }  // namespace zoned

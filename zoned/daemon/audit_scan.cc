@@ -27,7 +27,7 @@ constexpr size_t kFilesChecked = 2;
 constexpr size_t kHeadDigits = 20;
 
 Status feed_file(int dir, const std::string& name, AuditCheck* check) {
-  TRY_AS(UniqueFd file, base::open_at(dir, name, O_RDONLY | O_NOFOLLOW));
+  TRY_AS(UniqueFd file, open_audit_file(dir, name));
   check->begin_file(name);
   std::array<char, 65536> bytes = {};
   while (true) {
@@ -37,6 +37,25 @@ Status feed_file(int dir, const std::string& name, AuditCheck* check) {
     check->feed({bytes.data(), static_cast<size_t>(n)});
   }
   check->end_file();
+  return {};
+}
+
+Status read_head(int dir, AuditScan* scan) {
+  const std::string place = std::string(kAuditHeadName) + ": ";
+  auto file = open_audit_file(dir, kAuditHeadName);
+  if (!file && file.error().code == Code::kNotFound) return {};
+  if (!file && file.error().code != Code::kState) return std::move(file).error();
+  scan->noted = AuditHead();
+  if (!file) {
+    scan->fault = file.error().message;
+    return {};
+  }
+  TRY_AS(std::string text, base::read_fd(file->get()));
+  auto head = AuditHead::parse(base::trim(text));
+  if (head)
+    scan->noted = *head;
+  else
+    scan->fault = place + head.error().message;
   return {};
 }
 
@@ -63,29 +82,46 @@ std::string audit_head_text(const AuditHead& head) {
   return std::string(kHeadDigits + 1 + api::kHashDigits - text.size(), '0') + text + "\n";
 }
 
-Result<AuditScan> scan_audit(int dir) {
-  AuditScan scan;
+Result<std::vector<uint64_t>> list_audit_files(int dir) {
+  std::vector<uint64_t> files;
   TRY_AS(auto names, base::list_dir(dir));
   for (const std::string& name : names)
-    if (auto number = api::audit_file_number(name)) scan.files.push_back(*number);
-  std::sort(scan.files.begin(), scan.files.end());
-  auto text = base::read_file(dir, kAuditHeadName);
-  if (!text && text.error().code != Code::kNotFound) return std::move(text).error();
-  if (text) {
-    auto head = AuditHead::parse(base::trim(*text));
-    if (!head) {
-      scan.fault = std::string(kAuditHeadName) + ": " + head.error().message;
-      scan.noted = AuditHead();
-    } else {
-      scan.noted = *head;
-    }
-  }
+    if (auto number = api::audit_file_number(name)) files.push_back(*number);
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+bool leads_to(int at, const std::string& name, int open) {
+  struct stat ours = {};
+  struct stat there = {};
+  return fstat(open, &ours) == 0 && fstatat(at, name.c_str(), &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+         ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
+}
+
+Result<UniqueFd> open_audit_file(int dir, const std::string& name) {
+  const base::Error not_regular = make_error(Code::kState, name + ": not a regular file");
+  auto file = base::open_at(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  if (!file && file.error().sys_errno == ELOOP) return not_regular;
+  if (!file) return file;
+  struct stat info = {};
+  if (fstat(file->get(), &info) != 0) return base::sys_error("fstat '" + name + "'");
+  if (!S_ISREG(info.st_mode)) return not_regular;
+  return file;
+}
+
+Result<AuditScan> scan_audit(int dir) {
+  AuditScan scan;
+  TRY_AS(scan.files, list_audit_files(dir));
+  TRY(read_head(dir, &scan));
   std::vector<AuditHead> known;
   if (scan.noted) known.push_back(*scan.noted);
   AuditCheck check(known, false);
   size_t first = scan.files.size() - std::min(scan.files.size(), kFilesChecked);
-  for (size_t i = first; i < scan.files.size(); ++i)
-    TRY(feed_file(dir, api::audit_file_name(scan.files[i]), &check));
+  for (size_t i = first; i < scan.files.size(); ++i) {
+    Status fed = feed_file(dir, api::audit_file_name(scan.files[i]), &check);
+    if (!fed && fed.error().code != Code::kState) return std::move(fed).error();
+    if (!fed && scan.fault.empty()) scan.fault = fed.error().message;
+  }
   check.finish();
   scan.end = check.head();
   scan.torn = check.torn();
@@ -99,7 +135,7 @@ Result<AuditScan> scan_audit(int dir) {
 
 Result<AuditHead> end_of_audit_file(int dir, uint64_t number) {
   std::string name = api::audit_file_name(number);
-  TRY_AS(UniqueFd file, base::open_at(dir, name, O_RDONLY | O_NOFOLLOW));
+  TRY_AS(UniqueFd file, open_audit_file(dir, name));
   struct stat info = {};
   if (fstat(file.get(), &info) != 0) return base::sys_error("fstat '" + name + "'");
   std::string tail(std::min(static_cast<size_t>(info.st_size), api::kMaxAuditLine + 1), '\0');

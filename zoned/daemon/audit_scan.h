@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/unique_fd.h"
 #include "zoned/api/audit_record.h"
 
 namespace zoned {
@@ -24,6 +25,12 @@ struct AuditScan {
 
 // Looks at the last two files: `zone audit verify` looks at all. Errors are those of the disk.
 base::Result<AuditScan> scan_audit(int dir);
+// Numbers of the files, ascending, whatever they are.
+base::Result<std::vector<uint64_t>> list_audit_files(int dir);
+// The name in the folder `at` leads to what is open; no link is followed.
+bool leads_to(int at, const std::string& name, int open);
+// For reading; never waits. kState for what is no regular file.
+base::Result<base::UniqueFd> open_audit_file(int dir, const std::string& name);
 
 // Of one width, so that it is overwritten in place, within one sector.
 std::string audit_head_text(const api::AuditHead& head);

@@ -196,6 +196,24 @@ TEST_CASE("a log that was tampered with changes nothing until it is accepted; ha
        "head: the file that notes the last record is missing"},
       {"a bad head", [](const Bench& bench) { write_text(bench.lib / "audit/head", "x\n"); },
        "head: head 'x' is not NUMBER:HASH"},
+      {"a head that is a folder",
+       [](const Bench& bench) {
+         unlink((bench.lib / "audit/head").c_str());
+         REQUIRE(mkdir((bench.lib / "audit/head").c_str(), 0700) == 0);
+       },
+       "head: not a regular file"},
+      {"a head that nobody writes to",
+       [](const Bench& bench) {
+         unlink((bench.lib / "audit/head").c_str());
+         REQUIRE(mkfifo((bench.lib / "audit/head").c_str(), 0600) == 0);
+       },
+       "head: not a regular file"},
+      {"a link instead of the file",
+       [](const Bench& bench) {
+         REQUIRE(rename(bench.file().c_str(), (bench.lib / "away").c_str()) == 0);
+         REQUIRE(symlink((bench.lib / "away").c_str(), bench.file().c_str()) == 0);
+       },
+       "audit.000001.log: not a regular file"},
   };
   for (const Harm& harm : harms) {
     INFO(harm.name);
@@ -224,6 +242,118 @@ TEST_CASE("a log that was tampered with changes nothing until it is accepted; ha
     bench.reopen();
     CHECK(bench.log->trouble().empty());
   }
+}
+
+TEST_CASE("what others do to the log while it is written is noticed before the next record") {
+  const std::string kHead = "audit/head";
+  const std::vector<Harm> harms = {
+      {"removed", [](const Bench& bench) { unlink(bench.file().c_str()); },
+       "audit.000001.log: was removed while zoned ran"},
+      {"replaced by a copy",
+       [](const Bench& bench) {
+         write_text(bench.lib / "copy", bench.text());
+         REQUIRE(rename((bench.lib / "copy").c_str(), bench.file().c_str()) == 0);
+       },
+       "audit.000001.log: was removed while zoned ran"},
+      {"moved away, another in its place",
+       [](const Bench& bench) {
+         REQUIRE(rename(bench.file().c_str(), (bench.lib / "away").c_str()) == 0);
+         write_text(bench.file(), must(base::read_file(AT_FDCWD, bench.lib / "away")));
+       },
+       "audit.000001.log: was moved away or replaced while zoned ran"},
+      {"cut off", [](const Bench& bench) { REQUIRE(truncate(bench.file().c_str(), 100) == 0); },
+       "audit.000001.log: was cut off while zoned ran"},
+      {"a byte changed in place",
+       [](const Bench& bench) {
+         auto file = must(base::open_at(AT_FDCWD, bench.file(), O_WRONLY));
+         REQUIRE(pwrite(file.get(), "X", 1, 100) == 1);
+       },
+       "audit.000001.log: was written to by another while zoned ran"},
+      {"no head", [=](const Bench& bench) { unlink((bench.lib / kHead).c_str()); },
+       "head: was removed or replaced while zoned ran"},
+      {"a head that is a folder",
+       [=](const Bench& bench) {
+         unlink((bench.lib / kHead).c_str());
+         REQUIRE(mkdir((bench.lib / kHead).c_str(), 0700) == 0);
+       },
+       "head: was removed or replaced while zoned ran"},
+      {"an older head",
+       [=](const Bench& bench) { write_text(bench.lib / kHead, audit_head_text({})); },
+       "head: was written to by another while zoned ran"},
+      {"the folder moved away",
+       [](const Bench& bench) {
+         REQUIRE(rename((bench.lib / "audit").c_str(), (bench.lib / "away").c_str()) == 0);
+       },
+       "the folder was removed or replaced while zoned ran"},
+  };
+  for (const Harm& harm : harms) {
+    INFO(harm.name);
+    Bench bench;
+    bench.open();
+    REQUIRE(bench.decide("Boot").ok());
+    REQUIRE(bench.decide("Set").ok());
+    CHECK(bench.log->check().ok());
+    const std::string written = bench.text();
+    usleep(20000);  // the grain of file times
+    harm.act(bench);
+    auto refused = bench.decide("Boot");
+    REQUIRE_FALSE(refused.ok());
+    CHECK(refused.error().message.find(harm.says) != std::string::npos);
+    CHECK(refused.error().hint.find("zone audit accept") != std::string::npos);
+    CHECK(bench.log->trouble() == harm.says);
+    CHECK(bench.log->head().seq == 3);
+    CHECK(bench.decide("Halt").ok());
+    CHECK(bench.decide("List").ok());
+    CHECK_FALSE(bench.decide("Set").ok());
+    CHECK(bench.decide("AuditAccept").ok());
+    std::string aside = must(bench.log->accept({0, 1}));
+    if (harm.says.find("was removed while") != std::string::npos)
+      CHECK(must(base::read_file(AT_FDCWD, aside + "/audit.000001.log.written")) == written);
+    REQUIRE(bench.decide("Boot").ok());
+    CHECK(bench.log->head().seq > 3);
+    CHECK(bench.faults({bench.log->head()}) == Texts{});
+    bench.reopen();
+    CHECK(bench.log->trouble().empty());
+  }
+}
+
+TEST_CASE("accepting goes by what is there now, and says why it can't") {
+  Bench bench;
+  bench.open();
+  REQUIRE(bench.decide("Boot").ok());
+  auto undamaged = bench.log->accept({0, 1});
+  REQUIRE_FALSE(undamaged.ok());
+  CHECK(undamaged.error().message.find("is in use and undamaged") != std::string::npos);
+  // Nothing has looked since.
+  unlink(bench.file().c_str());
+  CHECK(bench.decide("AuditAccept").ok());
+  REQUIRE(bench.log->accept({0, 1}).ok());
+  REQUIRE(bench.decide("Boot").ok());
+  // Not a matter of records.
+  bench.log.reset();
+  REQUIRE(base::remove_tree(AT_FDCWD, bench.lib / "audit").ok());
+  write_text(bench.lib / "audit", "x");
+  bench.open();
+  auto absent = bench.log->accept({0, 1});
+  REQUIRE_FALSE(absent.ok());
+  CHECK(absent.error().message.find("Not a directory") != std::string::npos);
+  unlink((bench.lib / "audit").c_str());
+  CHECK(bench.decide("Boot").ok());
+}
+
+TEST_CASE("a file that others put where the next one goes stops the log") {
+  Bench bench;
+  bench.options.file_bytes = 2000;
+  bench.open();
+  write_text(bench.file(2), "x\n");
+  base::Status refused;
+  for (int i = 0; refused.ok() && i < 40; ++i) refused = bench.decide("Boot");
+  REQUIRE_FALSE(refused.ok());
+  CHECK(refused.error().message.find("audit.000002.log: made by another") != std::string::npos);
+  REQUIRE(bench.log->accept({0, 1}).ok());
+  REQUIRE(bench.decide("Boot").ok());
+  CHECK(bench.log->files() == std::vector<uint64_t>{3});
+  CHECK(bench.faults({bench.log->head()}) == Texts{});
 }
 
 TEST_CASE("what could not be recorded is counted and recorded later") {
