@@ -144,6 +144,16 @@ int net_admin(const Args&) {
   std::strcpy(request.ifr_name, "lo");
   return verdict(ioctl(fd, SIOCSIFFLAGS, &request) == 0, "interface down");
 }
+// Is there a network, if only with oneself?
+int loopback(const Args&) {
+  int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(9);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  return verdict(connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0,
+                 "connect to loopback");
+}
 // setuid-exec FILE [ATTACK]: FILE is this program, owned by root, mode 4755; we are not root.
 int setuid_exec(const Args& a) {
   if (geteuid() == 0) return refused("already root: bad test");
@@ -371,6 +381,7 @@ constexpr Attack kAttacks[] = {
     {"cgroup-path", cgroup_path},
     {"same-ns", same_namespace},
     {"net-admin", net_admin},
+    {"loopback", loopback},
     {"setuid-exec", setuid_exec},
     {"am-root", am_root},
     {"exec-script", exec_script},

@@ -35,16 +35,20 @@ std::vector<std::string> find_exports(int root, const ZoneSpec& spec,
   return found;
 }
 
-Result<UniqueFd> export_tree(int root, const std::string& path, int user_namespace) {
+uint64_t export_attributes() {
+  return MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC |
+         MOUNT_ATTR_NOATIME;
+}
+
+Result<UniqueFd> export_tree(int root, const std::string& path, int user_namespace,
+                             uint64_t attributes) {
   TRY_AS(UniqueFd folder, open_export(root, path));
   TRY_AS(UniqueFd mount, clone_tree(folder.get()));
-  mount_attr attributes = {};
-  attributes.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
-                        MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOATIME | MOUNT_ATTR_IDMAP;
-  attributes.attr_clr = MOUNT_ATTR__ATIME;
-  attributes.userns_fd = static_cast<uint64_t>(user_namespace);
-  if (syscall(SYS_mount_setattr, mount.get(), "", AT_EMPTY_PATH, &attributes, sizeof attributes) !=
-      0)
+  mount_attr change = {};
+  change.attr_set = attributes | MOUNT_ATTR_IDMAP;
+  change.attr_clr = MOUNT_ATTR__ATIME;
+  change.userns_fd = static_cast<uint64_t>(user_namespace);
+  if (syscall(SYS_mount_setattr, mount.get(), "", AT_EMPTY_PATH, &change, sizeof change) != 0)
     return base::sys_error("mount_setattr");
   return mount;
 }

@@ -1,6 +1,7 @@
 // Exported folders: what zones with a dominating label read of a running zone (docs/labels.md).
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -24,9 +25,12 @@ std::vector<std::string> find_exports(int root, const ZoneSpec& spec,
 // The folder, by O_PATH. root: a zone's tree, hostile. kNotFound when it has gone.
 base::Result<base::UniqueFd> open_export(int root, const std::string& path);
 
-// A detached mount of the folder, for a process in that user namespace: read-only, nosuid, nodev,
-// noexec, without access times, ids shifted. To be made in the mount namespace in which root was
-// opened. kNotFound when the folder has gone.
-base::Result<base::UniqueFd> export_tree(int root, const std::string& path, int user_namespace);
+// MOUNT_ATTR_*: read-only, nosuid, nodev, noexec, without access times.
+uint64_t export_attributes();
+
+// A detached mount of the folder with these attributes, ids shifted for a process in that user namespace.
+// To be made in the mount namespace in which root was opened. kNotFound when the folder has gone.
+base::Result<base::UniqueFd> export_tree(int root, const std::string& path, int user_namespace,
+                                         uint64_t attributes = export_attributes());
 
 }  // namespace core

@@ -19,6 +19,7 @@ void confine_reader(const std::string& program, ZonePlan* plan) {
   plan->masked.clear();
   plan->read_only.clear();
   MountOp root = plan->mounts.front();
+  root.read_only = true;
   // Opening a file that was looked at goes by /proc/self/fd; no other file of procfs is there.
   MountOp proc;
   proc.kind = MountOp::Kind::kProc;

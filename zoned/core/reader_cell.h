@@ -7,8 +7,8 @@
 
 namespace core {
 
-// Of an app zone's plan with a read-only root, leaves what the program needs: itself, the file descriptors of
-// /proc and its control socket, kept as "control". program: its path in the cell.
+// Of an app zone's plan, leaves what the program needs: its tree, read-only, the processes of /proc and its
+// control socket, kept as "control" (descriptor 3). program: its path in the cell.
 void confine_reader(const std::string& program, ZonePlan* plan);
 
 }  // namespace core

@@ -15,7 +15,6 @@
 #include "base/process.h"
 #include "base/unix_socket.h"
 #include "zoned/core/host_facts.h"
-#include "zoned/core/launcher.h"
 #include "zoned/core/planner.h"
 #include "zoned/core/seccomp_filter.h"
 
@@ -98,7 +97,7 @@ core::ZonePlan Yard::plan(const std::vector<std::string>& attack, bool os, unsig
   return plan;
 }
 
-Outcome run(Yard& yard, const core::ZonePlan& plan) {
+Outcome run(Yard& yard, const core::ZonePlan& plan, const core::FdTable& descriptors) {
   auto open_tree = [](const std::string& path) {
     return must(core::clone_tree(must(base::open_at(AT_FDCWD, path, O_PATH)).get()));
   };
@@ -118,6 +117,7 @@ Outcome run(Yard& yard, const core::ZonePlan& plan) {
                        {"init", init.get()},       {"filter", filter.get()},
                        {"stdin", null.get()},      {"stdout", out_write.get()},
                        {"stderr", out_write.get()}};
+  fds.insert(descriptors.begin(), descriptors.end());
   if (cgroup.v2_payload) fds["cgroup"] = cgroup.v2_payload.get();
   for (size_t i = 0; i < cgroup.v1_procs.size(); ++i)
     fds["procs" + std::to_string(i)] = cgroup.v1_procs[i].get();
@@ -152,8 +152,8 @@ Outcome run(Yard& yard, const core::ZonePlan& plan) {
   waitpid(launcher, &status, 0);
   for (int i = 0; i < 100; ++i) {
     // What the cell left; a test may have children of its own that stay.
-    while (waitpid(-1, &status, WNOHANG) > 0) {
-    }
+    while (waitpid(-1, &status, WNOHANG) > 0)
+      outcome.killed = outcome.killed || (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
     if (yard.cgroups().destroy_zone(plan.cgroup.pool, plan.cgroup.zone)) return outcome;
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }

@@ -8,6 +8,7 @@
 
 #include "base/unique_fd.h"
 #include "resource/cgroup.h"
+#include "zoned/core/launcher.h"
 #include "zoned/core/mounts.h"
 #include "zoned/core/plan.h"
 
@@ -42,8 +43,10 @@ struct Outcome {
   bool reached = false;
   std::string output;  // what the attacker printed, or why the launch failed
   bool launched = true;
+  bool killed = false;  // by its filter
 };
 // Launches the plan, waits for the end and reads the verdict. Fails the test on a hang (20 s).
-Outcome run(Yard& yard, const core::ZonePlan& plan);
+// descriptors: further ones that the plan keeps, by their names there.
+Outcome run(Yard& yard, const core::ZonePlan& plan, const core::FdTable& descriptors = {});
 
 }  // namespace walls
