@@ -473,6 +473,45 @@ TEST_CASE("read-down outlives kill -9 of zoned and of its server") {
   CHECK(eventually([&] { return harness::state_of(cast.box(), "high-down") == "absent"; }));
 }
 
+TEST_CASE("a server belongs to its reader: nobody else ends it or takes its name") {
+  Cast cast;
+  cast.boot({"low", "high"});
+  pid_t server = harness::pid_of(cast.box(), "high-down");
+  REQUIRE(server > 0);
+  for (const std::vector<std::string>& act :
+       std::vector<std::vector<std::string>>{{"delete", "-F", "high-down"},
+                                             {"halt", "high-down"},
+                                             {"shutdown", "high-down"},
+                                             {"reboot", "high-down"},
+                                             {"uninstall", "high-down"},
+                                             {"set", "high-down", "limits.processes=1"}}) {
+    INFO(act[0]);
+    harness::check_refused(cast.box().zone(act),
+                           {"'high-down' belongs to zone 'high', which runs"});
+  }
+  CHECK(harness::pid_of(cast.box(), "high-down") == server);
+  CHECK(cast.in("high", "cat /zone/low/export/hello") == "hello");
+  // Looking is root's, and the reader's own end takes it along.
+  CHECK(has(cast.box().zone_ok({"info", "high-down"}), "high-down"));
+  CHECK(has(cast.box().zone_ok({"export", "high-down"}), "restart"));
+  cast.box().zone_ok({"halt", "high"});
+  CHECK(eventually([&] { return harness::state_of(cast.box(), "high-down") == "absent"; }));
+  const std::string from = "dir:" + cast.box().root() + "/tree";
+  for (const char* name : {"x-down", "side-down", "lan-dns", "lan-dns-7", "7-dns-7"}) {
+    INFO(name);
+    harness::check_refused(cast.box().zone({"create", name}), {name, "zones that serve others"});
+    harness::check_refused(
+        cast.box().zone({"run", "--name", name, "--from", from, "--", "/bin/true"}),
+        {name, "zones that serve others"}, 125);
+    CHECK(harness::state_of(cast.box(), name) == "absent");
+  }
+  for (const char* name : {"down", "x-downer", "dns", "dns-7", "lan-dns7", "x-dns-a", "lan-7"}) {
+    INFO(name);
+    cast.box().zone_ok({"create", name});
+  }
+  cast.box().zone_ok({"run", "--name", "uptown", "--from", from, "--", "/bin/true"});
+}
+
 TEST_CASE("a server that hangs holds up nobody but its reader") {
   Cast cast;
   cast.boot({"low", "high"});

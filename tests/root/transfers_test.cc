@@ -247,6 +247,8 @@ TEST_CASE("nothing is replaced unasked, and places outside of the tree are refus
   refused("/way/file", "/srv/new", "symbolic link");
   refused("/srv/file", "/way/new", "symbolic link");
   refused("/srv/file", "/tmp/new", "/tmp is not in its tree");
+  refused("/srv/file", "/zone/lo/srv/new", "/zone is not in its tree");
+  refused("/zone/lo/export/file", "/srv/new", "/zone is not in its tree");
   refused("/srv/../srv/file", "/srv/new", "not a plain path");
   refused("/srv/none", "/srv/new", "/srv/none");
   CHECK_FALSE(world.there("hi", "/srv/new"));

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/strings.h"
+#include "zoned/daemon/service_zones.h"
 
 namespace zoned {
 
@@ -128,6 +129,10 @@ void Api::proceed(const Method& method, const std::shared_ptr<api::Call>& call,
     if (!still) return answer.fail(still.error());
   }
   if (method.target == Target::kZone && zone == nullptr) return answer.fail(no_such_zone(name));
+  bool changes = method.verb == Verb::kManage || method.verb == Verb::kConfigure;
+  if (method.target == Target::kZone && changes && method.handler != &Api::export_config)
+    if (base::Status free = check_not_serving(parts_.registry, *zone); !free)
+      return answer.fail(free.error());
   (this->*method.handler)(Request{std::move(*call), caller, zone});
 }
 

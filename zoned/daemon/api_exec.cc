@@ -10,6 +10,7 @@
 #include "zoned/core/source.h"
 #include "zoned/daemon/api.h"
 #include "zoned/daemon/client_fds.h"
+#include "zoned/daemon/service_zones.h"
 
 namespace zoned {
 
@@ -93,6 +94,7 @@ void Api::run(Request request) {
     std::string name = has_parameter(parameters, "name") ? parameters["name"].get<std::string>()
                                                          : "run-" + random_id().substr(0, 8);
     TRY(base::check_name("zone", name));
+    TRY(check_free_name(name));
     auto argv = strings(parameters["argv"]);
     auto env = strings(parameters["env"]);
     if (argv.empty()) return make_error(Code::kInvalid, "run: no command given");

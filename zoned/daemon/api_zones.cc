@@ -5,6 +5,7 @@
 #include "zoned/core/spec_toml.h"
 #include "zoned/daemon/api.h"
 #include "zoned/daemon/read_down.h"
+#include "zoned/daemon/service_zones.h"
 
 namespace zoned {
 
@@ -82,6 +83,7 @@ void Api::create(Request request) {
       return make_error(Code::kInvalid, "zone 'global' is the host itself", "choose another name");
     if (request.zone != nullptr)
       return make_error(Code::kExists, "zone " + base::quoted(name) + " exists already");
+    TRY(check_free_name(name));
     TRY_AS(ZoneConfig config, core::take_config<core::ZoneSpec>(name, request.call.config));
     TRY_AS(core::Planned planned, runtime_->try_plan(config.spec, nullptr));
     TRY(parts_.registry->create_zone(name, config, false));

@@ -188,7 +188,7 @@ Status check_zone_path(const std::string& path) {
     if (!api::is_file_name(part))
       return make_error(Code::kInvalid, subject + " is not a plain path",
                         "without '.', '..', '//' and a '/' at its end");
-  for (const char* name : {"dev", "proc", "sys", "run", "tmp"})
+  for (const char* name : {"dev", "proc", "sys", "run", "tmp", "zone"})
     if (parts[0] == name)
       return make_error(Code::kInvalid,
                         subject + ": what a zone sees in /" + name + " is not in its tree",

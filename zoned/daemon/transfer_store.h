@@ -68,8 +68,8 @@ class TransferStore {
   base::UniqueFd folder_;
 };
 
-// Absolute, of names alone (no ".", "..", "//"), not "/". kInvalid for /dev, /proc, /sys, /run and /tmp:
-// what a zone sees there is not in its tree.
+// Absolute, of names alone (no ".", "..", "//"), not "/". kInvalid for /dev, /proc, /sys, /run, /tmp and
+// /zone: what a zone sees there is not in its tree.
 base::Status check_zone_path(const std::string& path);
 
 }  // namespace zoned
