@@ -49,6 +49,9 @@ base::Result<int> list(const Context& context, const Arguments& arguments) {
                dash(text_of(zone, "label")), text_of(zone, "pool"), pid_text(zone)});
   }
   print(table.text());
+  for (const json& zone : zones)
+    if (std::string problem = text_of(zone, "problem"); !problem.empty())
+      note(context, "warning: " + shown(problem));
   return 0;
 }
 
@@ -67,6 +70,7 @@ base::Result<int> info(const Context& context, const Arguments& arguments) {
   };
   for (const char* member : {"name", "state", "brand", "label", "pool", "id"})
     line(member, text_of(zone, member));
+  line("problem", text_of(zone, "problem"));
   line("pid", int_of(zone, "pid") > 0 ? pid_text(zone) : "");
   line("last end", exit_text(zone));
   line("boots", std::to_string(int_of(zone, "boots")));

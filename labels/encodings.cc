@@ -61,6 +61,17 @@ std::string canonical(const EncodingsData& data, const WordList& list, const Lab
   return back && *back == point ? name : point_name(data, list, point, {});
 }
 
+// Why the range does not hold a label of this classification.
+std::string range_rule(const EncodingsData& data, uint8_t classification) {
+  const Range& range = data.ranges[classification];
+  std::string name = base::quoted(data.classification(classification)->name);
+  if (range.kind == Range::Kind::kNone) return "no combination with " + name + " is valid";
+  if (range.kind == Range::Kind::kAllExcept)
+    return "this combination with " + name + " is excepted";
+  return "only other combinations with " + name + " are valid, " +
+         std::to_string(range.listed.size()) + " of them";
+}
+
 }  // namespace
 
 const Label& Encodings::default_label() const {
@@ -113,7 +124,8 @@ base::Status Encodings::check_label(const Label& label) const {
   if (!named) return invalid("label", name, std::move(named).error());
   if (data_->in_range(label)) return {};
   return make_error(Code::kInvalid,
-                    "label " + base::quoted(name) + " is outside of the accreditation range",
+                    "label " + base::quoted(name) + " is outside of the accreditation range: " +
+                        range_rule(*data_, label.classification()),
                     "'zone label list' shows the range");
 }
 
@@ -121,7 +133,8 @@ base::Status Encodings::check_clearance(const Label& label) const {
   if (label.is_admin_high()) return {};
   std::string name = clearance_name_of(label);
   if (label.is_admin_low())
-    return make_error(Code::kInvalid, "clearance " + base::quoted(name) + " is below every label");
+    return make_error(Code::kInvalid, "clearance " + base::quoted(name) + " is below every label",
+                      "the least is " + base::quoted(clearance_name_of(data_->minimum_clearance)));
   auto named =
       check_named(*data_, data_->clearance, point_of(label), clearance_reading(*data_, label));
   if (!named) return invalid("clearance", name, std::move(named).error());

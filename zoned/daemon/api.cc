@@ -180,6 +180,8 @@ json Api::zone_members(const Zone& zone, const Caller& caller) const {
   members["ephemeral"] = zone.ephemeral;
   // Pids are the host's: nobody but root learns them.
   if (zone.record && zone.record->pid != 0 && caller.root()) members["pid"] = zone.record->pid;
+  if (zone.wrong_label && caller.root())
+    members["problem"] = parts_.registry->check_label_text(zone).error().message;
   if (zone.exit) {
     static constexpr std::array<const char*, 3> kKinds = {"exit", "signal", "unknown"};
     members["exit"] = {{"kind", kKinds.at(static_cast<size_t>(zone.exit->kind))},

@@ -164,6 +164,7 @@ void Api::verify(Request request) {
     std::string name = parameters["name"].get<std::string>();
     if (!has_parameter(parameters, "config")) {
       if (request.zone == nullptr) return no_such_zone(name);
+      TRY(parts_.registry->check_label_text(*request.zone));
       TRY_AS(core::Planned planned, runtime_->try_plan(request.zone->spec, request.zone));
       return planned.warnings;
     }

@@ -75,7 +75,9 @@ Result<std::vector<Grant>> resolve_grants(const core::ZoneSpec& spec) {
   std::vector<Grant> grants;
   for (const core::AdminSpec& admin : spec.admin) {
     auto uid = uid_of_user(admin.user);
-    if (!uid) return make_error(Code::kInvalid, "admin: " + uid.error().message);
+    if (!uid)
+      return make_error(Code::kInvalid, zone_subject(spec.name) + ": admin: " + uid.error().message,
+                        uid.error().hint);
     auto has = [&admin](const char* auth) {
       return std::find(admin.auths.begin(), admin.auths.end(), auth) != admin.auths.end();
     };
@@ -135,7 +137,10 @@ Status Registry::load(const labels::Encodings* encodings, ConfigReader* reader,
       [this](const auto& text, const auto& document) { return load_zone(text, document); }));
   end_creations();
   for (const auto& [name, zone] : zones_)
-    if (Status same = check_label_text(*zone); !same) problems->push_back(same.error().message);
+    if (Status same = check_label_text(*zone); !same) {
+      zone->wrong_label = true;
+      problems->push_back(same.error().message);
+    }
   if (std::exchange(unsynced_, false) && syncfs(lib_zones_.get()) != 0)
     return base::sys_error("sync " + base::quoted(paths_.lib, 400));
   remove_temporaries(run_zones_.get());
@@ -303,6 +308,7 @@ Status Registry::set_config(Zone* zone, const ZoneConfig& config) {
     TRY(base::replace_file(etc_zones_.get(), zone->name + std::string(kToml), config.text,
                            Durability::kDisk));
   zone->spec = config.spec;
+  zone->wrong_label = false;
   zone->grants = std::move(grants);
   zone->config = config.text;
   return relabelled ? end_relabelling(zone) : Status();

@@ -104,6 +104,7 @@ class Registry {
   void remember_plan(Zone* zone, std::shared_ptr<const core::ZonePlan> plan);
 
  private:
+  base::Result<labels::Label> new_label(const core::ZoneSpec& spec, const Zone* zone) const;
   explicit Registry(api::Paths paths) : paths_(std::move(paths)) {}
   void end_removals(std::vector<std::string>* problems);
   void end_creations();

@@ -44,20 +44,24 @@ Status Registry::check_labels(std::string_view encodings_file) const {
 }
 
 Result<Label> Registry::label_for(const core::ZoneSpec& spec, const Zone* zone) const {
+  auto label = new_label(spec, zone);
+  if (label) return label;
+  return std::move(label).error().context("zone " + base::quoted(spec.name));
+}
+
+Result<Label> Registry::new_label(const core::ZoneSpec& spec, const Zone* zone) const {
   if (zone != nullptr && (spec.label.empty() || spec.label == zone->spec.label))
     if (!is_blank(*zone) || spec.label.empty()) return zone->label;
   if (spec.label.empty()) return encodings_->default_label();
-  auto parsed = encodings_->parse_label(spec.label);
-  if (!parsed) return std::move(parsed).error().context("label " + base::quoted(spec.label));
-  if (zone != nullptr && *parsed == zone->label) return zone->label;
-  if (Status valid = encodings_->check_label(*parsed); !valid)
-    return std::move(valid).error().context("label " + base::quoted(spec.label));
+  TRY_AS(Label parsed, encodings_->parse_label(spec.label));
+  if (zone != nullptr && parsed == zone->label) return zone->label;
+  TRY(encodings_->check_label(parsed));
   if (zone != nullptr && !is_blank(*zone))
     return make_error(Code::kState,
                       "label: the zone is " + base::quoted(encodings_->name_of(zone->label)) +
                           " and holds what has that label",
                       "make a zone of the other label, and take data there by 'zone copy'");
-  return *parsed;
+  return parsed;
 }
 
 Status Registry::check_label_text(const Zone& zone) const {

@@ -44,10 +44,11 @@ struct Zone {
   ZoneFile file;
   // file.label decoded, once; unreadable: what only the highest clearance may see.
   labels::Label label = labels::Label::admin_high();
-  uint32_t weight = 0;     // CPU weight that the kernel was told; 0: none
-  uint32_t counted = 0;    // cpu-shares that the pool counts for this zone; 0: not counted
-  bool consoles = true;    // somebody may be attached to its console (false: surely nobody)
-  bool ephemeral = false;  // no file of ours on disk; gone with its end
+  bool wrong_label = false;  // its configuration, edited by hand, names another one
+  uint32_t weight = 0;       // CPU weight that the kernel was told; 0: none
+  uint32_t counted = 0;      // cpu-shares that the pool counts for this zone; 0: not counted
+  bool consoles = true;      // somebody may be attached to its console (false: surely nobody)
+  bool ephemeral = false;    // no file of ours on disk; gone with its end
   State state = State::kConfigured;
   uint32_t boots = 0;
   std::optional<core::ExitStatus> exit;  // of the last end

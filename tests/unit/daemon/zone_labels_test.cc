@@ -132,6 +132,7 @@ TEST_CASE("a label edited by hand does not count until it is set") {
   for (const char* name : {"empty", "full"}) {
     Zone* zone = must(registry->get(name));
     CHECK(zone->label == label("PUBLIC"));
+    CHECK(zone->wrong_label);
     base::Status refused = registry->check_label_text(*zone);
     REQUIRE_FALSE(refused.ok());
     CHECK_THAT(refused.error().message, Catch::Contains(std::string(name) + ".toml: "));
@@ -142,6 +143,7 @@ TEST_CASE("a label edited by hand does not count until it is set") {
   Zone* full = must(registry->get("full"));
   must(registry->set_config(full, zone_config(full->name, "label = \"PUBLIC\"\n")));
   CHECK(registry->check_label_text(*full).ok());
+  CHECK_FALSE((empty->wrong_label || full->wrong_label));
 }
 
 TEST_CASE("a change of the label that is cut short is done or undone at the next start") {
