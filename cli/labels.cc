@@ -1,5 +1,6 @@
 // zone label check, list, dominates: what labels there are.
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include "base/files.h"
 #include "base/strings.h"
@@ -23,14 +24,27 @@ struct Source {
   std::string text;
 };
 
+// Never waits, as for a FIFO that nobody writes to.
+base::Result<std::string> read_regular(const std::string& file) {
+  TRY_AS(base::UniqueFd fd, base::open_at(AT_FDCWD, file, O_RDONLY | O_NONBLOCK | O_NOCTTY));
+  struct stat info = {};
+  if (fstat(fd.get(), &info) != 0) return base::sys_error("stat " + base::quoted(file));
+  if (!S_ISREG(info.st_mode))
+    return base::make_error(base::Code::kInvalid, base::quoted(file) + " is not a regular file",
+                            "name the file that holds the encodings");
+  auto text = base::read_fd(fd.get(), Encodings::kMaxSize);
+  if (!text) return std::move(text).error().context(base::quoted(file));
+  return text;
+}
+
 // The file given, else the host's, else the built-in one.
 base::Result<Source> find_source(const Context& context, const std::string& file) {
   if (!file.empty()) {
-    TRY_AS(std::string text, base::read_file(AT_FDCWD, file, Encodings::kMaxSize));
+    TRY_AS(std::string text, read_regular(file));
     return Source{file, std::move(text)};
   }
   std::string host = api::paths_for(context.root).etc + "/label_encodings";
-  auto text = base::read_file(AT_FDCWD, host, Encodings::kMaxSize);
+  auto text = read_regular(host);
   if (text) return Source{host, *std::move(text)};
   if (text.error().code == base::Code::kDenied)
     return std::move(text).error().with_hint(

@@ -49,16 +49,18 @@ std::string first_lines(std::string_view data) {
   return out;
 }
 
-// What the frozen stream holds, entry by entry: nobody is believed who only tells about it.
-base::Status show_content(int content, size_t most) {
+// What the frozen stream holds, entry by entry: nobody is believed who only tells about it. Its top has no
+// name there; it is shown under the source's.
+base::Status show_content(int content, const json& copy, size_t most) {
   constexpr size_t kLook = 2048;
+  const std::string top = last_name(text_of(copy, "from_path"));
   api::CopyReader reader(content);
   size_t count = 0;
   while (true) {
     TRY_AS(auto entry, reader.next());
     if (!entry) break;
     if (++count > most) continue;
-    std::string path = entry->path.empty() ? "." : entry->path;
+    const std::string path = entry->path.empty() ? top : top + "/" + entry->path;
     if (entry->kind == CopyEntry::Kind::kFolder) {
       print("  folder              " + shown(path) + "/\n");
     } else if (entry->kind == CopyEntry::Kind::kLink) {
@@ -76,11 +78,13 @@ base::Status show_content(int content, size_t most) {
 }
 
 std::string summary(const json& copy) {
+  auto end = [&copy](const std::string& side) {
+    return shown(text_of(copy, side.c_str()) + ":" + text_of(copy, (side + "_path").c_str())) +
+           " (" + shown(text_of(copy, (side + "_label").c_str())) + ")";
+  };
   int64_t files = int_of(copy, "files");
   return (files == 1 ? "one file or folder, " : std::to_string(files) + " files and folders, ") +
-         std::to_string(int_of(copy, "bytes")) + " bytes, from " + shown(text_of(copy, "from")) +
-         " (" + shown(text_of(copy, "from_label")) + ") to " + shown(text_of(copy, "to")) + " (" +
-         shown(text_of(copy, "to_label")) + ")";
+         std::to_string(int_of(copy, "bytes")) + " bytes, from " + end("from") + " to " + end("to");
 }
 
 bool confirmed(const std::string& question) {
@@ -107,7 +111,7 @@ Result<int> transfer(const Context& context, const Wish& wish) {
   constexpr size_t kListed = 50;
   if (!context.json && (down || wish.preview)) {
     print(summary(copy) + ":\n");
-    TRY(show_content(frozen.fds[0].get(), wish.preview ? SIZE_MAX : kListed));
+    TRY(show_content(frozen.fds[0].get(), copy, wish.preview ? SIZE_MAX : kListed));
     print("SHA-256 of the copy: " + shown(text_of(copy, "sha256")) + "\n");
   }
   auto cancel = [&]() -> base::Status {
@@ -224,7 +228,7 @@ Result<int> copy_show(const Context& context, const Arguments& arguments) {
   }
   if (reply.fds.size() != 1) return make_error(Code::kInternal, "zoned sent no content");
   print(summary(copy) + ":\n");
-  TRY(show_content(reply.fds[0].get(), SIZE_MAX));
+  TRY(show_content(reply.fds[0].get(), copy, SIZE_MAX));
   print("SHA-256 of the copy: " + shown(text_of(copy, "sha256")) + "\n");
   return 0;
 }

@@ -13,6 +13,7 @@
 #include "base/unix_socket.h"
 #include "tests/harness/rounds.h"
 #include "tests/harness/sandbox.h"
+#include "tests/harness/shell.h"
 #include "tests/root/trial/trial.h"
 #include "zoned/api/client.h"
 #include "zoned/api/idl.h"
@@ -262,6 +263,25 @@ TEST_CASE("an upgrade in place loses no zone, no output and nothing in flight") 
   CHECK(box.keeper_pids() == keepers);
   check_steady(box, steady);
   CHECK(trial::settle_to(box, held) == "");
+}
+
+TEST_CASE("several that stop all at once all wait until it is done, with and without a zoned") {
+  Sandbox box;
+  for (size_t round = 0; round < harness::rounds(4, 40); ++round) {
+    bool daemon = round % 2 == 0;
+    INFO((daemon ? "with" : "without"));
+    // Deaf to being asked: ended at its deadline.
+    harness::boot_script(box, "deaf" + std::to_string(round),
+                         "trap '' TERM; while :; do sleep 1; done", {"stop-timeout=1s"});
+    const std::string pid = std::to_string(harness::pid_of(box, "deaf" + std::to_string(round)));
+    if (!daemon) box.kill_daemon();
+    std::string ends = harness::shell_ok(
+        box, "for i in 1 2 3; do ($B/zoned --root $R --stop-all; echo $? $(kill -0 " + pid +
+                 " 2>/dev/null && echo too early)) & sleep 0.3; done; wait");
+    CHECK(ends == "0\n0\n0\n");
+    box.start();
+    CHECK(harness::state_of(box, "deaf" + std::to_string(round)) == "installed");
+  }
 }
 
 TEST_CASE("a console stays connected while zoned is killed and starts again") {

@@ -118,7 +118,8 @@ TEST_CASE("files go up with the grant upgrade, down with downgrade, and not with
   CHECK_FALSE(world.there("lo", "/srv/high"));
   base::Output down = world.run("games", "copy -y hi:/srv/file lo:/srv/high");
   CHECK(down.status == 0);
-  for (const char* piece : {"from hi (SECRET ENG) to lo (PUBLIC)", "| high words", "SHA-256"})
+  for (const char* piece : {"from hi:/srv/file (SECRET ENG) to lo:/srv/high (PUBLIC)",
+                            "file 11             file\n", "| high words", "SHA-256"})
     CHECK_THAT(down.out, Catch::Contains(piece));
   CHECK(world.read("lo", "/srv/high") == "high words\n");
   // Beyond his clearance nothing is there, whatever he is granted.

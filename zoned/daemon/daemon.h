@@ -123,6 +123,8 @@ class Daemon {
   unsigned missing_outputs_ = 0;  // asked of keepers
   bool stop_when_recovered_ = false;
   bool stopping_ = false;
+  std::vector<Callback> stop_waiters_;
+  std::optional<base::Status> stopped_;  // all, and this program ends
   bool upgrading_ = false;
 };
 

@@ -16,15 +16,24 @@ void Daemon::stop_soon() {
   loop_->after(kFlush, [this] { loop_->stop(); });
 }
 
+// Who asks while it is done is told with the others.
 void Daemon::stop_all(Callback done) {
-  if (std::exchange(stopping_, true))
-    return done(base::make_error(base::Code::kBusy, "zoned is stopping already"));
+  if (stopped_) return done(*stopped_);
+  stop_waiters_.push_back(std::move(done));
+  if (std::exchange(stopping_, true)) return;
   runtime_->set_stopping(true);
-  end_zones([this, done = std::move(done)](Status status) {
-    if (status) return end_keepers(done);
+  auto tell = [this](const Status& status) {
+    for (const Callback& waiter : std::exchange(stop_waiters_, {})) waiter(status);
+  };
+  end_zones([this, tell](const Status& status) {
+    if (status)
+      return end_keepers([this, tell](Status ended) {
+        stopped_ = std::move(ended);
+        tell(*stopped_);
+      });
     stopping_ = false;
     runtime_->set_stopping(false);
-    done(std::move(status));
+    tell(status);
     if (stop_when_recovered_) loop_->stop();
   });
 }

@@ -190,26 +190,43 @@ Status upgrade(const std::string& root) {
                     "its log is " + paths.run + "/" + zoned::kLogFile);
 }
 
-// A running daemon is asked; without one its keepers and zones are taken over and ended.
-Status stop_all(const std::string& root) {
-  api::Paths paths = api::paths_for(root);
-  if (!base::exists_at(AT_FDCWD, paths.run)) return {};
-  auto socket = connect(paths);
-  if (!socket) {
-    TRY_AS(auto daemon, zoned::Daemon::create(root, zoned::Daemon::Task::kStop));
-    return daemon->run_to_stop();
-  }
-  TRY_AS(base::Peer peer, base::peer_of(socket->get()));
-  TRY_AS(UniqueFd process, base::open_pidfd(peer.pid));
-  api::Client client(*std::move(socket));
-  TRY(client.call("StopAll", nlohmann::json::object()));
+// Whether all has ended; not: the daemon ended before it could say.
+Result<bool> ask_to_stop(UniqueFd socket) {
+  TRY_AS(base::Peer peer, base::peer_of(socket.get()));
+  auto process = base::open_pidfd(peer.pid);
+  if (!process && process.error().sys_errno == ESRCH) return false;
+  if (!process) return std::move(process).error();
+  api::Client client(std::move(socket));
+  auto stopped = client.call("StopAll", nlohmann::json::object());
   // The lock is free, and a new daemon may start, when it has ended.
   constexpr int kPatienceMs = 10000;
-  pollfd poll_process = {process.get(), POLLIN, 0};
-  if (poll(&poll_process, 1, kPatienceMs) != 1)
+  constexpr int kDyingMs = 1000;
+  pollfd poll_process = {process->get(), POLLIN, 0};
+  bool ended = poll(&poll_process, 1, stopped ? kPatienceMs : kDyingMs) == 1;
+  if (!stopped && !ended) return std::move(stopped).error();
+  if (!ended)
     return make_error(Code::kTimeout, "zoned (pid " + std::to_string(peer.pid) +
                                           ") has stopped its zones and does not end");
-  return {};
+  return stopped.ok();
+}
+
+// A running daemon is asked; without one its keepers and zones are taken over and ended. Others may be
+// about the same: what they leave is looked at when they are done.
+Status stop_all(const std::string& root) {
+  constexpr int kAttempts = 2000;  // some 10 minutes: each waits for the lock
+  api::Paths paths = api::paths_for(root);
+  if (!base::exists_at(AT_FDCWD, paths.run)) return {};
+  for (int attempt = 1;; ++attempt) {
+    if (auto socket = connect(paths)) {
+      TRY_AS(bool all, ask_to_stop(*std::move(socket)));
+      if (all) return {};
+      continue;
+    }
+    auto daemon = zoned::Daemon::create(root, zoned::Daemon::Task::kStop);
+    if (daemon) return (*daemon)->run_to_stop();
+    if (daemon.error().code != Code::kBusy || attempt == kAttempts)
+      return std::move(daemon).error();
+  }
 }
 
 int run(const Options& options) {

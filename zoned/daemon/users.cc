@@ -128,7 +128,8 @@ Result<core::ConfigValue> value_of(const std::string& key, std::string_view text
   std::vector<std::string> items;
   for (const std::string& item : base::split(text, ',')) {
     TRY_AS(std::string word, unquoted(item));
-    if (!word.empty()) items.push_back(std::move(word));
+    bool again = std::find(items.begin(), items.end(), word) != items.end();
+    if (!word.empty() && !again) items.push_back(std::move(word));
   }
   return core::ConfigValue(std::move(items));
 }

@@ -54,6 +54,13 @@ TEST_CASE("label check tells each fault with file, line and rule and fails, or w
   CHECK(reply["faults"].size() == 2);
   CHECK(reply["faults"][0]["line"] == 7);
   CHECK(daemon.zone({"label", "check", daemon.root() + "/files/none"}).status == 2);
+  const std::string fifo = daemon.root() + "/files/fifo";
+  REQUIRE(mkfifo(fifo.c_str(), 0600) == 0);
+  for (const std::string& odd : {fifo, daemon.root() + "/files", std::string("/dev/null")}) {
+    outcome = daemon.zone({"label", "check", odd});
+    CHECK(outcome.status == 2);
+    CHECK_THAT(outcome.err, Catch::Contains("'" + odd + "' is not a regular file"));
+  }
   CHECK(daemon.called.empty());
 }
 

@@ -149,6 +149,8 @@ TEST_CASE("setting edits the lines and keeps what people wrote around them") {
     CHECK(bin.role == Role::kSecurity);
   }
   users = world.load();
+  take(&users, users.edited("bin", {"grants=downgrade,downgrade"}));
+  CHECK(world.text().find("grants = [\"downgrade\"]\n") != std::string::npos);
   take(&users, users.edited("bin", {"role=", "grants=[]", "minimum=\"PUBLIC\""}));
   Caller bin = world.load().caller(must(uid_of_user("bin")), 1);
   CHECK(bin.role == Role::kNone);
