@@ -516,6 +516,7 @@ TEST_CASE("a server that hangs holds up nobody but its reader") {
   Cast cast;
   cast.boot({"low", "high"});
   pid_t server = harness::pid_of(cast.box(), "high-down");
+  REQUIRE(server > 0);
   REQUIRE(kill(server, SIGSTOP) == 0);
   shell_ok(cast.box(), "$Z exec high -- /bin/cat /zone/low/export/hello >/dev/null 2>&1 &");
   CHECK(cast.in("low", "echo alive") == "alive");

@@ -74,11 +74,16 @@ int read_file(const Args& a) { return verdict(!slurp(a[0]).empty(), "read"); }
 int open_write(const Args& a) {
   return verdict(open(a[0].c_str(), O_WRONLY | O_CLOEXEC) >= 0, "open for writing");
 }
-// read-at FD PATH, make-at FD: below a folder that somebody left open.
+// read-at FD PATH, write-at FD PATH, make-at FD: below a folder that somebody left open.
 int read_at(const Args& a) {
   int fd = openat(std::atoi(a[0].c_str()), a[1].c_str(), O_RDONLY | O_CLOEXEC);
   char byte = 0;
   return verdict(fd >= 0 && read(fd, &byte, 1) == 1, "openat");
+}
+// Of a FIFO both ends.
+int write_at(const Args& a) {
+  int fd = openat(std::atoi(a[0].c_str()), a[1].c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC);
+  return verdict(fd >= 0 && write(fd, "x", 1) == 1, "openat");
 }
 int make_at(const Args& a) {
   std::string name =
@@ -371,6 +376,7 @@ constexpr Attack kAttacks[] = {
     {"read", read_file},
     {"open-write", open_write},
     {"read-at", read_at},
+    {"write-at", write_at},
     {"make-at", make_at},
     {"mkdir", make_folder},
     {"writable", writable_mount},

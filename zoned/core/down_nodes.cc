@@ -1,8 +1,6 @@
 #include "zoned/core/down_nodes.h"
 
 #include <fcntl.h>
-#include <linux/openat2.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -10,24 +8,39 @@
 #include <set>
 
 #include "base/files.h"
+#include "base/strings.h"
 
 namespace core {
 namespace {
 
 using base::Result;
+using base::Status;
 using base::sys_error;
 using base::UniqueFd;
 
 constexpr mode_t kFolder = S_IFDIR | 0755;
 
+// Name by name, and not by openat2(2): a filter can't see what that one opens for. A link is opened itself,
+// and nothing lies beneath it.
 Result<UniqueFd> open_beneath(int root, const std::string& path) {
-  open_how how = {};
-  how.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC;
-  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV;
-  const char* name = path.empty() ? "." : path.c_str();
-  long fd = syscall(SYS_openat2, root, name, &how, sizeof how);
-  if (fd < 0) return sys_error("open", errno == ELOOP || errno == EXDEV ? ESTALE : errno);
-  return UniqueFd(static_cast<int>(fd));
+  constexpr int kLook = O_PATH | O_NOFOLLOW | O_CLOEXEC;
+  UniqueFd at(openat(root, ".", kLook));
+  if (!at) return sys_error("open");
+  if (path.empty()) return at;
+  for (const std::string& name : base::split(path, '/')) {
+    if (name.empty() || name == "." || name == "..") return sys_error("open", EINVAL);
+    UniqueFd next(openat(at.get(), name.c_str(), kLook));
+    if (!next) return sys_error("open", errno == ENOTDIR ? ESTALE : errno);
+    at = std::move(next);
+  }
+  return at;
+}
+
+Status look_at(int fd, struct statx* info) {
+  constexpr unsigned kMask = STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID;
+  if (statx(fd, "", AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW, kMask, info) != 0)
+    return sys_error("statx");
+  return {};
 }
 
 struct stat to_stat(const struct statx& info) {
@@ -70,6 +83,10 @@ DownNodes::DownNodes() {
 }
 
 void DownNodes::set_zone(const std::string& zone, std::string tag, std::vector<DownTree> trees) {
+  for (DownTree& tree : trees) {
+    struct statx info = {};
+    if (look_at(tree.root.get(), &info)) tree.mount = info.stx_mnt_id;
+  }
   zones_[zone] = {std::move(tag), std::move(trees)};
 }
 
@@ -113,9 +130,8 @@ Result<UniqueFd> DownNodes::open(const Node& node, struct statx* info) const {
   TRY_AS(auto place, locate(node));
   if (place.first == nullptr) return UniqueFd();
   TRY_AS(UniqueFd fd, open_beneath(place.first->root.get(), place.second));
-  constexpr unsigned kMask = STATX_BASIC_STATS | STATX_BTIME;
-  if (statx(fd.get(), "", AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW, kMask, info) != 0)
-    return sys_error("statx");
+  TRY(look_at(fd.get(), info));
+  if (info->stx_mnt_id != place.first->mount) return sys_error("another mount", ESTALE);
   return fd;
 }
 

@@ -3,7 +3,7 @@
 // Nothing of a lower zone is held open between two requests: its owner would see that an unlinked file
 // does not go away (IN_DELETE_SELF, free space). A node is a path and the identity of what was found
 // there; each request walks the path again, inside the exported tree, through no link and over no
-// mount (openat2(2)), and what is then something else is ESTALE.
+// mount, and what is then something else is ESTALE.
 #pragma once
 
 #include <sys/stat.h>
@@ -25,6 +25,7 @@ namespace core {
 struct DownTree {
   std::string path;     // in its zone: "/export"
   base::UniqueFd root;  // O_PATH or a detached mount
+  uint64_t mount = 0;   // its number, by set_zone()
 };
 
 class DownNodes {

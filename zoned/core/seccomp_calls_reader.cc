@@ -32,8 +32,6 @@ std::vector<const char*> reader() {
           "mremap",
           "munmap",
           "newfstatat",
-          "openat",
-          "openat2",
           "pread64",
           "preadv2",
           "prlimit64",

@@ -250,6 +250,13 @@ base::Result<FilterProgram> reader_program() {
   TRY(add_calls(context.get(), SCMP_ACT_ALLOW, seccomp_calls::reader()));
   for (uint64_t command : {F_GETFD, F_SETFD, F_GETFL, F_SETFL})  // no locks
     TRY(allow_with(context.get(), SCMP_SYS(fcntl), {low32_is(1, command)}));
+  // For looking and reading alone. A read-only mount does not keep anybody from writing into its FIFOs.
+  constexpr uint64_t kWrites = O_ACCMODE | O_CREAT | O_TRUNC;
+  TRY(allow_with(context.get(), SCMP_SYS(openat),
+                 {scmp_arg_cmp{2, SCMP_CMP_MASKED_EQ, kWrites, O_RDONLY}}));
+  // libfuse3 looks for a /dev/null as it starts.
+  TRY(refuse(context.get(), SCMP_SYS(openat),
+             {scmp_arg_cmp{2, SCMP_CMP_MASKED_EQ, O_ACCMODE, O_RDWR}}, EROFS));
   return export_program(context.get());
 }
 

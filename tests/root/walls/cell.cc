@@ -147,13 +147,21 @@ Outcome run(Yard& yard, const core::ZonePlan& plan, const core::FdTable& descrip
     if (outcome.output.find("reached\n") != std::string::npos) break;
   }
   outcome.reached = outcome.output.find("reached\n") != std::string::npos;
-  must(yard.cgroups().kill(plan.cgroup.pool, plan.cgroup.zone));
   int status = 0;
+  auto reap = [&] {
+    while (waitpid(-1, &status, WNOHANG) > 0)
+      outcome.killed = outcome.killed || (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
+  };
+  // It says nothing because it was killed; that is known a little later.
+  for (int i = 0; i < 50 && outcome.output.empty() && !outcome.killed; ++i) {
+    reap();
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  must(yard.cgroups().kill(plan.cgroup.pool, plan.cgroup.zone));
   waitpid(launcher, &status, 0);
   for (int i = 0; i < 100; ++i) {
     // What the cell left; a test may have children of its own that stay.
-    while (waitpid(-1, &status, WNOHANG) > 0)
-      outcome.killed = outcome.killed || (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
+    reap();
     if (yard.cgroups().destroy_zone(plan.cgroup.pool, plan.cgroup.zone)) return outcome;
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }

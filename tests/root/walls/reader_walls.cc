@@ -54,9 +54,8 @@ UniqueFd ids_of(const core::ZonePlan& plan) {
   pid_t pid = fork();
   REQUIRE(pid >= 0);
   if (pid == 0) {
-    bool made = unshare(CLONE_NEWUSER) == 0 && write(gate.write.get(), "x", 1) == 1;
-    while (made) pause();
-    _exit(1);
+    if (unshare(CLONE_NEWUSER) != 0 || write(gate.write.get(), "x", 1) != 1) _exit(1);
+    while (true) pause();
   }
   char byte = 0;
   REQUIRE(read(gate.read.get(), &byte, 1) == 1);
@@ -83,6 +82,8 @@ void make_export(walls::Yard& yard) {
   };
   put("file", "text", 0644);
   put("script", "#!/bin/attacker say-reached\n", 0755);
+  REQUIRE(mkfifo((folder + "/fifo").c_str(), 0666) == 0);
+  REQUIRE(chmod((folder + "/fifo").c_str(), 0666) == 0);
   REQUIRE(mknod((folder + "/zero").c_str(), S_IFCHR | 0666, makedev(1, 5)) == 0);
 }
 
@@ -129,14 +130,14 @@ void add_cell(std::vector<ReaderWall>* all) {
                   [proc_at](ReaderCell& cell) { proc_at(cell)->options.clear(); }});
   all->push_back({"/proc: read-only",
                   {"open-write", "/proc/self/comm"},
-                  [](ReaderCell&) {},
+                  no_filter,
                   [proc_at](ReaderCell& cell) { proc_at(cell)->read_only = false; }});
   all->push_back(
       {"network: none, not even loopback", {"loopback"}, no_filter, [](ReaderCell& cell) {
          cell.plan.loopback_up = true;
        }});
   const std::vector<std::vector<std::string>> calls = {
-      {"fork"}, {"make-at", "3"}, {"keyring"}, {"io-uring"}};
+      {"fork"}, {"make-at", "3"}, {"write-at", "3", "fifo"}, {"keyring"}, {"io-uring"}};
   for (const auto& call : calls) all->push_back({"filter: " + call[0], call, writable, no_filter});
 }
 

@@ -252,14 +252,21 @@ TEST_CASE("a zone that exports can neither take leases nor watch for reading") {
 
 TEST_CASE("what zone-readdown does not call kills it") {
   auto program = filter("reader");
-  for (const char* name : {"openat2", "preadv2", "mincore", "recvmsg"})
+  for (int flags : {O_RDONLY | O_DIRECT, O_RDONLY | O_DIRECTORY, O_PATH | O_NOFOLLOW})
+    CHECK(verdict(program, call("openat", 3, 0, static_cast<uint64_t>(flags))) ==
+          SECCOMP_RET_ALLOW);
+  CHECK(verdict(program, call("openat", 3, 0, O_RDWR)) == (SECCOMP_RET_ERRNO | EROFS));
+  for (int flags : {O_WRONLY | O_NONBLOCK, O_RDONLY | O_CREAT, O_RDONLY | O_TRUNC})
+    CHECK(verdict(program, call("openat", 3, 0, static_cast<uint64_t>(flags))) ==
+          SECCOMP_RET_KILL_PROCESS);
+  for (const char* name : {"preadv2", "mincore", "recvmsg"})
     CHECK(verdict(program, call(name)) == SECCOMP_RET_ALLOW);
   CHECK(verdict(program, call("fcntl", 3, F_SETFL)) == SECCOMP_RET_ALLOW);
   for (uint64_t command : {F_SETLK, F_OFD_SETLK, F_SETLEASE})
     CHECK(verdict(program, call("fcntl", 3, command)) == SECCOMP_RET_KILL_PROCESS);
-  for (const char* name :
-       {"socket", "clone", "clone3", "fork", "connect", "mount", "fsopen", "setns", "ptrace",
-        "unlinkat", "flock", "inotify_init1", "io_uring_setup"})
+  for (const char* name : {"socket", "clone", "clone3", "fork", "connect", "mount", "fsopen",
+                           "setns", "ptrace", "unlinkat", "flock", "inotify_init1",
+                           "io_uring_setup", "open", "openat2", "creat", "pwrite64"})
     CHECK(verdict(program, call(name)) == SECCOMP_RET_KILL_PROCESS);
 }
 
