@@ -107,6 +107,12 @@ TEST_CASE("every call has a record, which can be read, filtered and followed") {
   CHECK(count_of(of_web, "Boot") == 1);
   CHECK(of_web.back()["label_name"] == harness::listed(box, "web")["label"]);
   CHECK(of_web.back()["config"].get<std::string>().size() == api::kHashDigits);
+  // What was allowed and failed has another.
+  CHECK(box.zone({"boot", "web"}).status == 1);
+  json failed = records(box, {"--zone", "web"}).back();
+  CHECK(failed["kind"] == "failed");
+  CHECK(failed["method"] == "Boot");
+  CHECK(contains(failed.value("reason", ""), "zone 'web' is running"));
   CHECK(records(box, {"--since", "2099-01-01"}).empty());
   CHECK_FALSE(records(box, {"--since", "1h"}).empty());
   CHECK(records(box, {"--uid", "4242"}).empty());

@@ -7,6 +7,7 @@
 //             reason, config (SHA-256 of the zone's configuration), given (of the call's parameters)
 //             uid 0 and the pid of zoned: of its own accord, or what it was told that a zone tried
 //             (zoned/daemon/attempts.h)
+//   failed    uid, method, zone, reason: what was allowed was not done, or not whole
 //   start, stop  of zoned
 //   left-out  uid, act, count: refusals or looks above a rate, not told one by one
 //   unwritten halts, refused: what could not be recorded, counted

@@ -42,6 +42,7 @@ struct Answer::State {
   bool more = false;
   bool oneway = false;
   bool done = false;
+  std::function<void(const base::Error&)> on_fail;
 
   ~State() {
     if (done) return;
@@ -79,7 +80,14 @@ void Answer::next(json parameters, std::vector<base::UniqueFd> fds) const {
   if (state_->more) send({std::move(parameters), true, ""}, std::move(fds));
 }
 
-void Answer::fail(const base::Error& error) const { send(failed(error), {}); }
+void Answer::fail(const base::Error& error) const {
+  if (!state_->done && state_->on_fail) std::exchange(state_->on_fail, {})(error);
+  send(failed(error), {});
+}
+
+void Answer::on_fail(std::function<void(const base::Error&)> callback) const {
+  state_->on_fail = std::move(callback);
+}
 
 void Answer::on_close(std::function<void()> callback) const {
   if (state_->done) return;

@@ -48,6 +48,8 @@ class Answer {
   // Runs callback (once) if the client goes before the call is answered; at once if it has gone.
   // For streams that must be stopped. Replaces an earlier callback.
   void on_close(std::function<void()> callback) const;
+  // Runs callback when the call ends with an error, whether or not somebody still listens.
+  void on_fail(std::function<void(const base::Error&)> callback) const;
 
  private:
   friend class Server;

@@ -123,6 +123,9 @@ void Api::proceed(const Method& method, const std::shared_ptr<api::Call>& call,
   // Other calls have been served meanwhile: the decision holds for caller and zone as they are now.
   const Caller caller = parts_.users->caller(asked_by.uid, asked_by.pid);
   std::string name = target_name(method, *call);
+  answer.on_fail([this, caller, name, &method](const base::Error& error) {
+    audit_->failed(caller, method.name, name, error);
+  });
   Zone* zone = name.empty() ? nullptr : parts_.registry->find(name);
   if (method.target != Target::kList) {
     base::Status still = authorise(caller, method.name, method.verb, zone, name, nullptr);

@@ -141,6 +141,15 @@ Status AuditLog::record(const Decision& decision) {
   return written ? written : not_written(decision, written.error());
 }
 
+void AuditLog::failed(const Caller& caller, std::string_view method, std::string_view zone,
+                      const base::Error& error) {
+  if (act_of(method) == Act::kLook) return;
+  ordered_json members = {{"uid", caller.uid}, {"method", cut(method, kMaxName)}};
+  if (!zone.empty()) members["zone"] = cut(zone, kMaxName);
+  members["reason"] = cut(error.message, kMaxReason);
+  base::log_ignored("audit log: a failure", write("failed", members));
+}
+
 Status AuditLog::write_halt(const ordered_json& members) {
   if (write("decision", members)) return {};
   Status written = state_ == State::kOpen ? append("decision", members, true)

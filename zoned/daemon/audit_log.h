@@ -57,6 +57,9 @@ class AuditLog : public AuditSink {
   // Sets a damaged log aside and begins a new one with a record of that. The folder's path. kState:
   // there is no fault, or one that this does not mend.
   base::Result<std::string> accept(const Caller& caller);
+  // What was allowed and recorded failed all the same: told when that is possible, waits for nothing.
+  void failed(const Caller& caller, std::string_view method, std::string_view zone,
+              const base::Error& error);
   // Looks at the log as before a record.
   base::Status check();
 
