@@ -178,7 +178,7 @@ class Bench:
                                  depth, max(3, self.args.rounds // 25), self.result)
 
     def labels(self):
-        """What labels cost, and the timing channel that stays."""
+        """What labels cost, and the channels that stay between them."""
         if self.ours:
             labelled.measure_all(self.args.build, os.path.dirname(self.tree) + "/labelled", self.tree,
                                  self.args.rounds, self.result)
