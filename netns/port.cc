@@ -361,6 +361,17 @@ Result<PortPlan> plan_port(const PortRequest& request, const Network& network,
   return plan;
 }
 
+bool may_clash(const PortPlan& a, const PortPlan& b) {
+  if (a.network == b.network && a.mac == b.mac) return true;
+  if (!a.device.empty() && a.device == b.device) return true;
+  if (!a.bridge.empty() && a.bridge == b.bridge) return true;
+  if (!a.publish.empty() && !b.publish.empty()) return true;
+  return std::any_of(a.addresses.begin(), a.addresses.end(), [&b](const Prefix& own) {
+    return std::any_of(b.addresses.begin(), b.addresses.end(),
+                       [&own](const Prefix& other) { return other.address == own.address; });
+  });
+}
+
 Status check_ports(const std::vector<NamedPort>& ports) {
   TRY(check_devices(ports));
   TRY(check_bridges(ports));

@@ -133,5 +133,7 @@ struct NamedPort {
   const PortPlan* plan = nullptr;
 };
 base::Status check_ports(const std::vector<NamedPort>& ports);
+// Whether check_ports() compares anything of the two: to pick from many, without allocating.
+bool may_clash(const PortPlan& a, const PortPlan& b);
 
 }  // namespace netns

@@ -15,6 +15,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -115,12 +116,13 @@ class Networks {
   base::Status share(const std::string& zone);
   // Rules go, then links (link_remover.h). A zone without ports is none of our business.
   base::Status disconnect(const std::string& zone);
-  // What a zone with these ports sees as /etc/hosts, its own lines included, and /etc/resolv.conf.
+  // What a zone with these ports, connected already, sees as /etc/hosts, its own lines included, and /etc/resolv.conf.
   struct NameFiles {
     base::UniqueFd hosts;
     base::UniqueFd resolver;
   };
-  base::Result<NameFiles> name_files(const std::vector<netns::PortPlan>& ports);
+  base::Result<NameFiles> name_files(const std::string& zone,
+                                     const std::vector<netns::PortPlan>& ports);
   // The instance ends: tables and bridges go, until the next start.
   base::Status withdraw();
   // The zone is deleted: its addresses are free.
@@ -190,6 +192,8 @@ class Networks {
   std::string hosts_text(const std::string& key) const;
   base::Status write_name_file(const std::string& name, const std::string& text);
   base::Status write_names(const std::string& key);
+  base::Status add_names(const std::string& key, const std::string& zone,
+                         const std::vector<netns::PortPlan>& ports);
   void write_names_soon();
   void on_watch();
   void restore_rules(const std::string& why);
@@ -207,8 +211,9 @@ class Networks {
   base::EventLoop* loop_;
   Events* events_;
   const labels::Encodings* encodings_;
-  base::UniqueFd folder_;  // ETC/networks
-  base::UniqueFd hosts_;   // RUN/networks
+  base::UniqueFd folder_;          // ETC/networks
+  base::UniqueFd hosts_;           // RUN/networks
+  std::set<std::string> written_;  // keys of the files that we have written
   base::EventLoop::TimerId names_timer_ = 0;
   NameHooks name_hooks_;
   AttemptHook attempt_hook_;

@@ -221,13 +221,17 @@ Address Networks::lease_of(const std::string& network, const std::string& zone,
 
 Status Networks::check_others(const std::string& zone, const std::vector<PortPlan>& ports) const {
   std::vector<netns::NamedPort> named;
-  auto add = [&named](const std::string& owner, const std::vector<PortPlan>& list) {
-    for (const PortPlan& port : list)
-      named.push_back({"zone " + base::quoted(owner) + " port " + base::quoted(port.name), &port});
+  auto add = [&named](const std::string& owner, const PortPlan& port) {
+    named.push_back({"zone " + base::quoted(owner) + " port " + base::quoted(port.name), &port});
+  };
+  auto matters = [&ports](const PortPlan& other) {
+    return std::any_of(ports.begin(), ports.end(),
+                       [&other](const PortPlan& own) { return netns::may_clash(own, other); });
   };
   for (const auto& [name, list] : live_)
-    if (name != zone) add(name, list);
-  add(zone, ports);
+    for (const PortPlan& port : list)
+      if (name != zone && matters(port)) add(name, port);
+  for (const PortPlan& port : ports) add(zone, port);
   return netns::check_ports(named);
 }
 
@@ -348,6 +352,12 @@ NamesKey parse_key(const std::string& key) {
   return {static_cast<uint32_t>(*label), base::split(parts[1], '+')};
 }
 
+std::string hosts_lines(const std::string& zone, const PortPlan& port) {
+  std::string text;
+  for (const netns::Prefix& own : port.addresses) text += own.address.text() + " " + zone + "\n";
+  return text;
+}
+
 }  // namespace
 
 std::string Networks::hosts_key(const std::vector<PortPlan>& ports) {
@@ -362,13 +372,10 @@ std::string Networks::hosts_text(const std::string& key) const {
   NamesKey of = parse_key(key);
   std::string text = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n";
   for (const auto& [zone, ports] : live_)
-    for (const PortPlan& port : ports) {
-      if (port.label != of.label ||
-          std::find(of.networks.begin(), of.networks.end(), port.network) == of.networks.end())
-        continue;
-      for (const netns::Prefix& address : port.addresses)
-        text += address.address.text() + " " + zone + "\n";
-    }
+    for (const PortPlan& port : ports)
+      if (port.label == of.label &&
+          std::find(of.networks.begin(), of.networks.end(), port.network) != of.networks.end())
+        text += hosts_lines(zone, port);
   return text;
 }
 
@@ -405,15 +412,31 @@ Status Networks::write_name_file(const std::string& name, const std::string& tex
 Status Networks::write_names(const std::string& key) {
   TRY(write_name_file(key + std::string(kHosts), hosts_text(key)));
   NamesKey of = parse_key(key);
-  return write_name_file(key + std::string(kResolver), resolver_of(of.networks, of.label));
+  TRY(write_name_file(key + std::string(kResolver), resolver_of(of.networks, of.label)));
+  written_.insert(key);
+  return {};
 }
 
-// Once for a burst of boots. A file outlives the last port on its networks: a zone that had one when it
-// booted has it mounted still.
+// A zone finds itself there at once; the rest of what has changed follows soon.
+Status Networks::add_names(const std::string& key, const std::string& zone,
+                           const std::vector<PortPlan>& ports) {
+  if (!written_.contains(key)) return write_names(key);
+  std::string text;
+  for (const PortPlan& port : ports) text += hosts_lines(zone, port);
+  TRY_AS(base::UniqueFd file,
+         base::open_at(hosts_.get(), key + std::string(kHosts), O_WRONLY | O_APPEND | O_NOFOLLOW));
+  return base::write_all(file.get(), text);
+}
+
+// Once for a burst of boots, and the less often the more there is to write: a zone takes some 5 us. A
+// file outlives the last port on its networks: a zone that had one when it booted has it mounted still.
 void Networks::write_names_soon() {
-  constexpr std::chrono::milliseconds kPause{20};
+  constexpr std::chrono::microseconds kPause{20000};
+  constexpr std::chrono::microseconds kPauseForEach{500};
   if (names_timer_ != 0) return;
-  names_timer_ = loop_->after(kPause, [this] {
+  auto pause = std::chrono::duration_cast<std::chrono::milliseconds>(
+      kPause + kPauseForEach * static_cast<int64_t>(live_.size()));
+  names_timer_ = loop_->after(pause, [this] {
     names_timer_ = 0;
     std::set<std::string> keys;
     for (const auto& [zone, ports] : live_) keys.insert(hosts_key(ports));
@@ -422,20 +445,23 @@ void Networks::write_names_soon() {
     for (const std::string& file : *files)
       for (std::string_view end : {kHosts, kResolver}) {
         if (!file.ends_with(end)) continue;
-        if (live_.empty())
+        if (live_.empty()) {
           unlinkat(hosts_.get(), file.c_str(), 0);
-        else
+          written_.clear();
+        } else {
           keys.insert(file.substr(0, file.size() - end.size()));
+        }
       }
     for (const std::string& key : keys) base::log_ignored("names of " + key, write_names(key));
     if (name_hooks_.changed) name_hooks_.changed();
   });
 }
 
-Result<Networks::NameFiles> Networks::name_files(const std::vector<PortPlan>& ports) {
+Result<Networks::NameFiles> Networks::name_files(const std::string& zone,
+                                                 const std::vector<PortPlan>& ports) {
   constexpr int kFlags = O_PATH | O_NOFOLLOW;
   std::string key = hosts_key(ports);
-  TRY(write_names(key));
+  TRY(add_names(key, zone, ports));
   NameFiles files;
   TRY_AS(files.hosts, base::open_at(hosts_.get(), key + std::string(kHosts), kFlags));
   TRY_AS(files.resolver, base::open_at(hosts_.get(), key + std::string(kResolver), kFlags));

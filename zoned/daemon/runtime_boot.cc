@@ -153,7 +153,7 @@ Status Runtime::collect_native(Boot* boot) {
   }
   const core::ZonePlan& plan = boot->planned.plan;
   if (plan.ports.empty()) return {};
-  TRY_AS(auto files, parts_.networks->name_files(plan.ports));
+  TRY_AS(auto files, parts_.networks->name_files(boot->name, plan.ports));
   for (const auto& [name, file] :
        {std::pair("hosts", &files.hosts), std::pair("resolver", &files.resolver)}) {
     if (!core::mounts_tree(plan, name)) continue;
