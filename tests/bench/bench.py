@@ -87,10 +87,10 @@ class Bench:
         """Memory and boot time of many idle zones; P12 with them."""
         count = self.args.idle
         quiet = settle()
-        before = used_kib()
+        before = measure.used_kib()
         bare_times, _ = self.peers.hold(count)
         time.sleep(1)
-        bare = (used_kib() - before) / count
+        bare = (measure.used_kib() - before) / count
         self.peers.release()
         commands = {"ours": "tests/bench/client.cc, boot %d" % count,
                     "peer": "tests/bench/floor.cc, hold %d" % count}
@@ -99,10 +99,10 @@ class Bench:
             self.ends("P4 boot of the last 50", None, bare_times, commands)
             return
         quiet = settle() and quiet
-        before = used_kib()
+        before = measure.used_kib()
         times = self.ours.boot_idle(count)
         time.sleep(1)
-        zone = (used_kib() - before) / count
+        zone = (measure.used_kib() - before) / count
         if self.ours.running() < count:
             raise RuntimeError("P4: only %d of %d zones run" % (self.ours.running(), count))
         if not quiet:
@@ -155,7 +155,7 @@ class Bench:
         if not self.ours:
             return
         networks.measure_all(self.args.build, os.path.dirname(self.tree) + "/network", self.tree,
-                             max(3, self.args.rounds // 20), self.result,
+                             max(3, self.args.rounds // 20), self.args.idle, self.result,
                              self.args.out + ".nft")
 
     def p6(self):
@@ -218,20 +218,13 @@ def collect(values, text):
         values.setdefault(act, []).append(float(nanoseconds))
 
 
-def used_kib():
-    """What processes and kernel objects take, without the page cache, which moves for other reasons."""
-    kinds = ("AnonPages", "Shmem", "Slab", "KernelStack", "PageTables", "Percpu")
-    with open("/proc/meminfo") as info:
-        return sum(int(line.split()[1]) for line in info if line.split(":")[0] in kinds)
-
-
 def settle(limit=20):
     """Waits until the kernel has given back what ended: namespaces are freed in the background. False
     when memory still moves after that: somebody else is at work on this machine."""
-    last = used_kib()
+    last = measure.used_kib()
     for _ in range(limit):
         time.sleep(1)
-        now = used_kib()
+        now = measure.used_kib()
         if abs(now - last) < 1024:
             return True
         last = now

@@ -1,7 +1,8 @@
 // Over one open API connection, as a program that embeds zones would:
 //   client run ROOT TREE          a round: Run /bin/true in a zone of its own, to its end
 //   client exec ROOT ZONE         a round: Exec /bin/true in a running zone, to its end
-//   client boot ROOT TREE N       N zones bench-0.. running /bin/pause; prints the time of each Boot
+//   client boot ROOT TREE N [NETWORK]  N zones bench-0.. running /bin/pause, with a port there; prints
+//                                 the time of each Boot
 //   client stop ROOT              StopAll
 #include <fcntl.h>
 
@@ -32,12 +33,14 @@ base::Status to_the_end(api::Client* client, const char* method, const json& par
   return base::make_error(base::Code::kIo, "ended with " + base::quoted(line));
 }
 
-base::Status boot(api::Client* client, const std::string& tree, uint64_t count) {
+base::Status boot(api::Client* client, const std::string& tree, uint64_t count,
+                  const std::string& network) {
+  std::string config = "command = [\"/bin/pause\"]\n";
+  if (!network.empty()) config += "[[net]]\nnetwork = \"" + network + "\"\n";
   for (uint64_t i = 0; i < count; ++i) {
     std::string name = "bench-" + std::to_string(i);
-    TRY(client->call("Create", {{"name", name},
-                                {"config", "command = [\"/bin/pause\"]\n"},
-                                {"assignments", json::array()}}));
+    TRY(client->call("Create",
+                     {{"name", name}, {"config", config}, {"assignments", json::array()}}));
     TRY(client->call_more("Install", {{"name", name}, {"source", "dir:" + tree}},
                           [](const api::Reply&) { return true; }));
   }
@@ -66,9 +69,9 @@ base::Result<int> act(std::string_view mode, const std::string& root,
     call.update({{"name", rest[0]}, {"user", ""}, {"workdir", "/"}});
     return bench::serve([&] { return to_the_end(&client, "Exec", call, null.get()); });
   }
-  if (mode == "boot" && rest.size() == 2) {
+  if (mode == "boot" && (rest.size() == 2 || rest.size() == 3)) {
     TRY_AS(uint64_t count, base::parse_uint(rest[1], 1, 100000));
-    TRY(boot(&client, rest[0], count));
+    TRY(boot(&client, rest[0], count, rest.size() == 3 ? rest[2] : ""));
     return 0;
   }
   if (mode == "stop" && rest.empty()) {
@@ -77,7 +80,7 @@ base::Result<int> act(std::string_view mode, const std::string& root,
   }
   return base::make_error(
       base::Code::kInvalid,
-      "usage: client run ROOT TREE | exec ROOT ZONE | boot ROOT TREE N | stop ROOT");
+      "usage: client run ROOT TREE | exec ROOT ZONE | boot ROOT TREE N [NETWORK] | stop ROOT");
 }
 
 }  // namespace

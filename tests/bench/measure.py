@@ -62,6 +62,13 @@ def summary(values):
             "p99": ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))]}
 
 
+def used_kib():
+    """What processes and kernel objects take, without the page cache, which moves for other reasons."""
+    kinds = ("AnonPages", "Shmem", "Slab", "KernelStack", "PageTables", "Percpu")
+    with open("/proc/meminfo") as info:
+        return sum(int(line.split()[1]) for line in info if line.split(":")[0] in kinds)
+
+
 def _version(*command):
     try:
         done = subprocess.run(command, capture_output=True, text=True)

@@ -1,4 +1,5 @@
-"""P10: what a network of ours costs, beside a bare veth pair between two plain namespaces."""
+"""P10: what a network of ours costs, beside a bare veth pair between two plain namespaces; what a port
+costs at a boot, and beside many others."""
 import contextlib
 import ctypes
 import json
@@ -42,25 +43,30 @@ class Pair:
 
 
 @contextlib.contextmanager
+def bare_holder():
+    """The pid of a process in a network namespace of its own."""
+    holder = subprocess.Popen(["unshare", "-n", "sleep", "3600"])
+    try:
+        while os.readlink("/proc/%d/ns/net" % holder.pid) == os.readlink("/proc/self/ns/net"):
+            time.sleep(0.01)
+        yield holder.pid
+    finally:
+        holder.kill()
+        holder.wait()
+
+
+@contextlib.contextmanager
 def bare_pair():
     """The peer: nothing but a veth pair."""
-    holders = [subprocess.Popen(["unshare", "-n", "sleep", "3600"]) for _ in range(2)]
-    try:
-        for holder in holders:
-            while os.readlink("/proc/%d/ns/net" % holder.pid) == os.readlink("/proc/self/ns/net"):
-                time.sleep(0.01)
-        pair = Pair(holders[0].pid, holders[1].pid, "10.7.0.2")
+    with bare_holder() as first, bare_holder() as second:
+        pair = Pair(first, second, "10.7.0.2")
         run = lambda *command: subprocess.run(command, check=True)  # noqa: E731
-        run("ip", "link", "add", "bench0", "netns", str(holders[0].pid), "type", "veth",
-            "peer", "name", "bench0", "netns", str(holders[1].pid))
+        run("ip", "link", "add", "bench0", "netns", str(first), "type", "veth",
+            "peer", "name", "bench0", "netns", str(second))
         for enter, address in ((pair.first, "10.7.0.1/24"), (pair.second, "10.7.0.2/24")):
             run(*enter, "ip", "addr", "add", address, "dev", "bench0")
             run(*enter, "ip", "link", "set", "bench0", "up")
         yield pair
-    finally:
-        for holder in holders:
-            holder.kill()
-            holder.wait()
 
 
 @contextlib.contextmanager
@@ -127,7 +133,50 @@ def boots(ours, rounds, result):
     result.compare("P1 zone run with a port", subjects[0], [subjects[1]], {})
 
 
-def measure_all(build, folder, tree, rounds, result, rules):
+def prepared_links(rounds, result):
+    """What a pool of links would do at a boot, beside making the pair where it is to be."""
+    with bare_holder() as holder:
+        def timed(*command):
+            begin = time.monotonic_ns()
+            subprocess.run(["ip", "link"] + list(command), check=True)
+            return (time.monotonic_ns() - begin) / 1e6
+
+        made, moved = [], []
+        for _ in range(rounds):
+            made.append(timed("add", "pool0", "type", "veth", "peer", "name", "pool1", "netns",
+                              str(holder)))
+            timed("del", "pool0")
+            timed("add", "pool0", "type", "veth", "peer", "name", "pool1")
+            moved.append(timed("set", "pool1", "netns", str(holder)))
+            timed("del", "pool0")
+    result.add("P2 a link, prepared and moved in", "ms", moved, "made at its place", made,
+               {"ours": "ip link set pool1 netns PID", "peer": "ip link add pool0 type veth peer "
+                "name pool1 netns PID"})
+
+
+def many(ours, count, result):
+    """Ports beyond the first: what the last boots take beside the first, memory, rules."""
+    before = measure.used_kib()
+    done = subprocess.run([ours.build + "/bench/client", "boot", ours.root, ours.tree, str(count),
+                           "bench"], capture_output=True, text=True, timeout=1800)
+    times = [int(line) / 1e6 for line in done.stdout.split()] if done.returncode == 0 else []
+    if len(times) != count:
+        raise RuntimeError("client boot: " + done.stdout[-200:] + done.stderr[-200:])
+    time.sleep(1)
+    commands = {"ours": "tests/bench/client.cc, boot %d NETWORK" % count, "peer": ""}
+    edge = min(50, max(1, count // 2))
+    result.add("P4 boot of the last %d of %d ports" % (edge, count), "ms", times[-edge:],
+               "first %d" % edge, times[:edge], commands, "<= 1.2")
+    memory = (measure.used_kib() - before) / count
+    if memory > 0:  # else somebody else gave back more meanwhile
+        result.add("P4 memory of an idle zone with a port", "KiB", [memory], "", None, commands)
+    rules = subprocess.run(["nft", "list", "ruleset"], check=True, capture_output=True).stdout
+    result.add("P4 rules, as nft(8) lists them", "KiB", [len(rules) / 1024], "", None, commands)
+    ours.ok("halt", "--all")
+    ours.ok("delete", "--all", "--force")
+
+
+def measure_all(build, folder, tree, rounds, count, result, rules):
     with own_network():
         os.mkdir(folder)
         ours = our_side.Ours(build, folder, tree)
@@ -147,6 +196,8 @@ def measure_all(build, folder, tree, rounds, result, rules):
                 for name, held in zip(("50M", "500M"), caps):
                     result.add("P10 payload of a cap of " + name, "", [held], "", None,
                                {"ours": "zone set one net.0.bandwidth=" + name, "peer": ""})
+            prepared_links(rounds, result)
+            many(ours, count, result)
         finally:
             ours.stop()
 
