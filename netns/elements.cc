@@ -187,11 +187,21 @@ class PortElements {
     if (port_.serves_dhcp) member("dhcp_servers");
     const Prefix* own = own_of(port_, Family::kIpv4);
     auto mac = parse_mac(port_.mac);
+    if (mac) guided(*mac);
     if (!port_.dhcp_server.valid() || own == nullptr || !mac) return;
     Fields address = {address_of(own->address)};
     member("dhcp_source", address);
     member("dhcp_server", Fields{address_of(port_.dhcp_server)});
     add("dhcp_hardware", {address_of(port_.dhcp_server), payload_of(*mac)}, address);
+  }
+
+  void guided(const Mac& mac) {
+    const Prefix* own = own_of(port_, Family::kIpv6);
+    if (!port_.dhcp6_server.valid() || own == nullptr) return;
+    Fields address = {address_of(own->address)};
+    member("dhcp6_source", address);
+    member("dhcp6_server", Fields{address_of(port_.dhcp6_server)});
+    add("dhcp6_local", address, Fields{address_of(link_local_of(mac))});
   }
 
   void firewall() {

@@ -62,6 +62,11 @@ struct Network {
   std::optional<labels::Label> outside_label;
   bool operator==(const Network&) const = default;
 
+  // DHCP and DNS are ours: nobody else is on its links. Elsewhere the segment may have its own.
+  bool is_served() const {
+    return is_point_to_point() ||
+           (kind == NetworkKind::kBridge && bridge.empty() && uplink.empty());
+  }
   // Zone-to-host link without a bridge (routed, nat, isolated).
   bool is_point_to_point() const {
     return kind != NetworkKind::kBridge && kind != NetworkKind::kHostDevice;

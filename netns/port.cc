@@ -286,12 +286,15 @@ Status set_kind(const PortRequest& request, const Network& network, PortPlan* pl
 
 Status set_dhcp(const PortRequest& request, const Network& network, PortPlan* plan) {
   plan->serves_dhcp = request.serves_dhcp;
+  plan->dhcp6_server = request.dhcp6_server;
   if (!request.dhcp) return {};
-  if (!network.is_point_to_point())
+  if (!network.is_served())
     return make_error(Code::kUnsupported,
                       "dhcp: network '" + network.name + "' is of kind " +
-                          std::string(kind_name(network.kind)) + ", whose segment has its own",
-                      "use a network of kind routed, nat or isolated");
+                          std::string(kind_name(network.kind)) +
+                          " with others on its segment, which may have its own",
+                      "use a network of kind routed, nat or isolated, or a bridge of ours without "
+                      "uplink");
   auto first = std::find_if(network.subnets.begin(), network.subnets.end(),
                             [](const Prefix& subnet) { return subnet.address.is_v4(); });
   auto is_v4 = [](const Prefix& own) { return own.address.is_v4(); };

@@ -82,7 +82,9 @@ struct PortPlan {
   // The server that the zone asks for its IPv4 address; none: the address is set when the port is
   // made. Point-to-point links only.
   Address dhcp_server;
-  bool serves_dhcp = false;  // the port of such a server
+  // The server that tells the zone its first IPv6 address (dhcp6.h); none: nobody.
+  Address dhcp6_server;
+  bool serves_dhcp = false;  // the port of such servers
   bool operator==(const PortPlan&) const = default;
 };
 
@@ -109,6 +111,7 @@ struct PortRequest {
   std::vector<Publish> publish;
   bool dhcp = false;    // the zone asks for its IPv4 address
   Address dhcp_server;  // with dhcp
+  Address dhcp6_server;
   bool serves_dhcp = false;
 };
 

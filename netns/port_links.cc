@@ -234,7 +234,7 @@ Status Links::configure_host_end(const PortPlan& port) {
   if (port.network_kind == NetworkKind::kHostDevice) TRY(make_segment(*this, port));
   if (!forward) TRY(attach(port.host_name, port.bridge, port.vlan));
   if (port.network_kind == NetworkKind::kHostDevice) TRY(direct_segment(*this, port));
-  if (port.dhcp_server.valid())
+  if (forward && port.dhcp_server.valid())
     TRY(base::write_value(AT_FDCWD, "/proc/sys/net/ipv4/neigh/" + port.host_name + "/proxy_delay",
                           "0"));
   end.up();

@@ -139,12 +139,18 @@ constexpr std::string_view kInetSets = R"(
 // packets between zones pass. The server answers to that address, and the neighbour entry of the
 // link knows the hardware. An answer to everybody finds its port by the hardware address that it
 // carries; a client that asked for it so (the flag in the message) gets it so.
+// Router solicitations and DHCPv6 likewise: they leave the link under the leased address, and answers
+// come to the client's link-local address from its gateway's, as from a neighbour (RFC 4861: hop limit
+// 255), whoever sent them.
 constexpr std::string_view kInetDhcp = R"(
   set dhcp_servers { type ifname; }
   map dhcp_source { type ifname : ipv4_addr; }
   map dhcp_server { type ifname : ipv4_addr; }
   map dhcp_hardware { typeof ip saddr . @th,288,48 : ip daddr; }
   set dhcp_rate { type ifname; size 65535; flags dynamic,timeout; timeout 1m; }
+  map dhcp6_source { type ifname : ipv6_addr; }
+  map dhcp6_server { type ifname : ipv6_addr; }
+  map dhcp6_local { type ipv6_addr : ipv6_addr; }
   set ask_rate { type ifname; size 65535; flags dynamic,timeout; timeout 1m; }
   chain dhcp_to_all {
     iifname @dhcp_servers udp sport 67 ip daddr set ip saddr . @th,288,48 map @dhcp_hardware meta pkttype set unicast return
@@ -152,13 +158,28 @@ constexpr std::string_view kInetDhcp = R"(
     update @dhcp_rate { iifname limit rate over 5/second burst 20 packets } goto deny_from
     ip saddr set iifname map @dhcp_source ip daddr set iifname map @dhcp_server meta pkttype set unicast
   }
+  chain guide_to_all {
+    icmpv6 type nd-router-solicit goto guide
+    udp sport 546 udp dport 547 goto guide
+  }
+  chain guide {
+    update @dhcp_rate { iifname limit rate over 5/second burst 20 packets } goto deny_from
+    ip6 saddr set iifname map @dhcp6_source ip6 daddr set iifname map @dhcp6_server ip6 hoplimit set 64 meta pkttype set unicast
+  }
   chain ask {
     update @ask_rate { iifname limit rate over 500/second burst 500 packets } goto deny_from
     udp sport 68 udp dport 67 accept
+    udp sport 546 udp dport 547 accept
+    icmpv6 type nd-router-solicit accept
   }
   chain dhcp_answers {
     type filter hook postrouting priority 300; policy accept;
     iifname @dhcp_servers udp sport 67 udp dport 68 @th,144,1 1 ip daddr set 255.255.255.255
+    iifname @dhcp_servers icmpv6 type nd-router-advert jump guide_answer
+    iifname @dhcp_servers udp sport 547 udp dport 546 jump guide_answer
+  }
+  chain guide_answer {
+    ip6 daddr set ip6 daddr map @dhcp6_local ip6 saddr set fe80::1 ip6 hoplimit set 255
   }
 )";
 
@@ -177,6 +198,7 @@ constexpr std::string_view kInetSources = R"(
     ip daddr 127.0.0.0/8 goto deny_from
     meta protocol vmap { ip : jump from_ip4, ip6 : jump from_ip6 }
     ip daddr 255.255.255.255 jump dhcp_to_all
+    ip6 daddr { ff02::2, ff02::1:2 } jump guide_to_all
     iifname @plain ip daddr @plain4 notrack
     iifname @plain ip6 daddr @plain6 notrack
   }
@@ -191,6 +213,8 @@ constexpr std::string_view kInetForward = R"(
     iifname != "$P*" jump to_port
     oifname @dhcp_servers iifname "$P*" jump ask
     iifname @dhcp_servers udp sport 67 udp dport 68 accept
+    iifname @dhcp_servers udp sport 547 udp dport 546 accept
+    iifname @dhcp_servers icmpv6 type nd-router-advert accept
     ct state established,related accept
     iifname vmap @firewall_out
     oifname vmap @firewall_in

@@ -39,6 +39,7 @@ $(eval $(call fuzz_target,mountinfo,base/mountinfo.cc base/strings.cc base/resul
 $(eval $(call fuzz_target,state,zoned/daemon/state.cc zoned/core/keeper_protocol.cc labels/label.cc base/strings.cc base/result.cc))
 $(eval $(call fuzz_target,encodings,$(wildcard labels/*.cc) base/strings.cc base/result.cc))
 $(eval $(call fuzz_target,qmp,$(wildcard vmzone/qmp*.cc) vmzone/control.cc vmzone/cd.cc vmzone/fdset.cc base/event_loop.cc base/files.cc base/result.cc base/strings.cc base/unix_socket.cc))
+$(eval $(call fuzz_target,dhcp6,netns/dhcp6.cc netns/address.cc base/strings.cc base/result.cc))
 $(eval $(call fuzz_target,rfb,cli/view/rfb.cc base/result.cc))
 $(eval $(call fuzz_target,qcow2,vmzone/qcow2.cc vmzone/disk_format.cc base/strings.cc base/result.cc))
 

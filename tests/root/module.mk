@@ -1,5 +1,5 @@
 # Root tests that drive zoned through the `zone` command.
-zone_programs := $(addprefix $(BUILD)/,zoned zone zone-keeper zone-init zone-unpack zone-import zone-parse zone-readdown)
+zone_programs := $(addprefix $(BUILD)/,zoned zone zone-keeper zone-init zone-unpack zone-import zone-parse zone-readdown zone-dhcp6)
 
 $(eval $(call root_test,zones,))
 $(BUILD)/root/zones: | $(zone_programs)

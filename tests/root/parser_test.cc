@@ -43,8 +43,8 @@ class World {
     fs::create_directory(folder);
     // The daemon's folder is that of the file that it is.
     fs::copy_file(box_.program("zoned"), folder + "/zoned");
-    for (const char* name :
-         {"zone", "zone-keeper", "zone-init", "zone-unpack", "zone-import", "zone-readdown"})
+    for (const char* name : {"zone", "zone-keeper", "zone-init", "zone-unpack", "zone-import",
+                             "zone-readdown", "zone-dhcp6"})
       fs::create_symlink(box_.program(name), folder + "/" + name);
     evil_ = box_.program("victims/evilparse");
     box_.use_programs(folder);

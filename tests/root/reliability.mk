@@ -1,7 +1,7 @@
 # Trials that kill, flood and starve: few rounds in `make test`, many with ZONED_SOAK=1 (make soak).
 $(eval $(call library,trial,$(wildcard tests/root/trial/*.cc)))
 trial_libs := trial daemon vmzone core netns resource labels api
-trial_needs := $(addprefix $(BUILD)/,zoned zone zone-keeper zone-init zone-unpack zone-import zone-parse zone-readdown)
+trial_needs := $(addprefix $(BUILD)/,zoned zone zone-keeper zone-init zone-unpack zone-import zone-parse zone-readdown zone-dhcp6)
 
 $(eval $(call root_test,reliability,$(trial_libs),-lseccomp -lsystemd -lnftables -lnl-3 -lnettle))
 $(BUILD)/root/reliability: | $(trial_needs)

@@ -17,7 +17,7 @@ constexpr uint64_t kJob = mask({CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_FSE
                                 CAP_SETGID, CAP_SETUID, CAP_SETPCAP, CAP_SETFCAP, CAP_SYS_CHROOT});
 constexpr uint64_t kApp = kJob | mask({CAP_NET_BIND_SERVICE, CAP_NET_RAW, CAP_AUDIT_WRITE});
 constexpr uint64_t kNames =
-    mask({CAP_KILL, CAP_SETGID, CAP_SETUID, CAP_NET_BIND_SERVICE, CAP_NET_ADMIN});
+    mask({CAP_KILL, CAP_SETGID, CAP_SETUID, CAP_NET_BIND_SERVICE, CAP_NET_ADMIN, CAP_NET_RAW});
 // Any file may be read, and asked what of it is in memory (mincore(2) wants an owner).
 constexpr uint64_t kReader = mask({CAP_DAC_READ_SEARCH, CAP_FOWNER});
 constexpr uint64_t kOs =

@@ -149,7 +149,8 @@ void members(V& v, netns::PortPlan& x) {
   v("send_bits", x.send_bits), v("share", x.share), v("packets", x.packets), v("label", x.label);
   v("outward", x.outward), v("multilevel", x.multilevel);
   v("firewall", x.firewall), v("publish", x.publish);
-  v("dhcp_server", x.dhcp_server), v("serves_dhcp", x.serves_dhcp);
+  v("dhcp_server", x.dhcp_server), v("dhcp6_server", x.dhcp6_server);
+  v("serves_dhcp", x.serves_dhcp);
 }
 template <typename V>
 void members(V& v, LandlockRule& x) {

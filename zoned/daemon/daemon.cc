@@ -30,8 +30,8 @@ constexpr unsigned kFirstKeepers = 4;
 constexpr std::chrono::seconds kRecoveryPatience{10};
 
 Status check_programs(const std::string& folder) {
-  for (const char* name :
-       {"zone-keeper", "zone-init", "zone-unpack", "zone-import", "zone-parse", "zone-readdown"})
+  for (const char* name : {"zone-keeper", "zone-init", "zone-unpack", "zone-import", "zone-parse",
+                           "zone-readdown", "zone-dhcp6"})
     if (access((folder + "/" + name).c_str(), R_OK | X_OK) != 0)
       return base::sys_error("program " + base::quoted(folder + "/" + name, 400))
           .with_hint("zoned's programs must lie in one folder");
@@ -205,6 +205,7 @@ void Daemon::open_read_down() {
       std::make_unique<ReadDown>(loop_.get(), registry_.get(), keepers_.get(), std::move(hooks));
   parts_.read_down = read_down_.get();
   runtime_->set_life_hooks({[this](const std::string& zone, std::function<void()> then) {
+                              names_->booted(zone);
                               transfers_->take_back(zone, [] {});
                               read_down_->booted(zone, std::move(then));
                             },

@@ -11,10 +11,12 @@
 #include "base/files.h"
 #include "base/log.h"
 #include "base/strings.h"
+#include "netns/dhcp6.h"
 #include "zoned/core/capabilities.h"
 #include "zoned/core/cell_tree.h"
 #include "zoned/core/landlock.h"
 #include "zoned/core/spec_toml.h"
+#include "zoned/daemon/instance.h"
 #include "zoned/daemon/keepers.h"
 
 namespace zoned {
@@ -32,6 +34,8 @@ namespace {
 
 constexpr std::string_view kSource = "cell:dnsmasq";
 constexpr const char* kProgram = "/usr/sbin/dnsmasq";
+constexpr const char* kGuide = "zone-dhcp6";
+constexpr const char* kGuidance = "dhcp6";
 constexpr const char* kFolder = "/etc/dnsmasq";
 constexpr const char* kPort = "net0";
 constexpr size_t kMaxFile = 4 << 20;
@@ -57,7 +61,7 @@ ZoneConfig zone_config(const std::string& zone, const std::string& network,
   spec.memory_physical = kMemory;
   spec.net.resize(1);
   spec.net[0].network = network;
-  spec.net[0].relax = {"dhcp-nospoof"};
+  spec.net[0].relax = {"dhcp-nospoof", "ra-guard"};
   // Without passwd(5) dnsmasq does not know who root is.
   for (auto& [dir, special] : {std::pair<std::string, std::string>{kFolder, folder},
                                {"/etc/passwd", folder + "/passwd"}}) {
@@ -77,6 +81,15 @@ const netns::Prefix* served_subnet(const Network& network) {
   auto it = std::find_if(network.subnets.begin(), network.subnets.end(),
                          [](const netns::Prefix& subnet) { return subnet.address.is_v4(); });
   return it == network.subnets.end() ? nullptr : &*it;
+}
+
+// On links of their own the host answers ARP for all of the subnet, so that any of its addresses does as
+// a router: the server's is one that no client has.
+Address router_of(const Network& network, const Address& server) {
+  if (network.is_point_to_point()) return server;
+  for (const Address& gateway : network.gateways)
+    if (gateway.is_v4()) return gateway;
+  return {};
 }
 
 std::string mask_of(const netns::Prefix& subnet) {
@@ -114,7 +127,8 @@ std::vector<std::string> name_services_of(Registry& registry, const Networks& ne
 Result<UniqueFd> name_service_tree(const std::string& lib) {
   core::CellRecipe recipe;
   recipe.name = "dnsmasq";
-  recipe.programs = {kProgram};
+  TRY_AS(std::string programs, program_folder());
+  recipe.programs = {kProgram, programs + "/" + kGuide};
   recipe.mount_points = {{kFolder, true}, {"/etc/passwd", false}};
   TRY_AS(UniqueFd cells, base::make_dirs(AT_FDCWD, lib + "/cells", 0700));
   auto tree = core::cell_tree(cells.get(), recipe);
@@ -123,27 +137,42 @@ Result<UniqueFd> name_service_tree(const std::string& lib) {
   return tree;
 }
 
-void confine_name_service(const core::HostFacts& host, core::ZonePlan* plan) {
+Status confine_name_service(const core::HostFacts& host, core::ZonePlan* plan) {
+  TRY_AS(std::string programs, program_folder());
+  // zone-init's arguments: ids, groups, folder, program, then that program's own from argv[0] on.
+  constexpr size_t kProgramPlace = 5;
+  std::vector<std::string>& argv = plan->exec.argv;
+  if (argv.size() <= kProgramPlace + 1)
+    return make_error(Code::kInternal, "the plan has no command");
+  argv[kProgramPlace] = programs + "/" + kGuide;
+  argv.insert(argv.begin() + kProgramPlace + 1, {kGuide, std::string(kFolder) + "/" + kGuidance});
+  // Nothing there is needed, and our programs may lie below it.
+  std::erase_if(plan->mounts, [](const core::MountOp& op) { return op.target == "/tmp"; });
   plan->profile = core::Profile::kNames;
   plan->capabilities = core::capabilities_of(plan->profile);
   if (host.landlock_abi > 0) plan->landlock = core::landlock_of(*plan);
+  return {};
 }
 
-// The host answers ARP for all of the subnet on links with DHCP, so that any of its addresses does as
-// a router: the server's is one that no client has.
 std::string dnsmasq_config(const Network& network, const Address& server, bool outward) {
   std::string text =
       "user=root\ngroup=\npid-file=\nlog-facility=-\n"
       "interface=net0\nexcept-interface=lo\nbind-interfaces\n"
       "no-hosts\naddn-hosts=/etc/dnsmasq/hosts\n"
-      "domain-needed\nbogus-priv\ncache-size=1000\n"
-      "leasefile-ro\nno-ping\nquiet-dhcp\ndhcp-authoritative\n"
-      "dhcp-hostsfile=/etc/dnsmasq/clients\n";
-  bool alone = !outward || (network.kind == netns::NetworkKind::kIsolated && network.dns.empty());
+      "domain-needed\nbogus-priv\ncache-size=1000\n";
+  bool leads_out = network.is_point_to_point() || !network.gateways.empty();
+  bool alone = !outward || !leads_out ||
+               (network.kind == netns::NetworkKind::kIsolated && network.dns.empty());
   text += alone ? "no-resolv\n" : "resolv-file=/etc/dnsmasq/resolv.conf\n";
-  if (const netns::Prefix* subnet = served_subnet(network); subnet != nullptr)
-    text += "dhcp-range=" + subnet->address.text() + ",static," + mask_of(*subnet) + ",1h\n";
-  text += "dhcp-option=option:router," + server.text() + "\n";
+  const netns::Prefix* subnet = served_subnet(network);
+  if (subnet == nullptr) return text;
+  text +=
+      "leasefile-ro\nno-ping\nquiet-dhcp\ndhcp-authoritative\n"
+      "dhcp-hostsfile=/etc/dnsmasq/clients\n"
+      "dhcp-range=" +
+      subnet->address.text() + ",static," + mask_of(*subnet) + ",1h\n";
+  Address router = router_of(network, server);
+  text += "dhcp-option=option:router" + (router.valid() ? "," + router.text() : "") + "\n";
   if (network.mtu != netns::kDefaultMtu)
     text += "dhcp-option=option:mtu," + std::to_string(network.mtu) + "\n";
   return text;
@@ -157,14 +186,22 @@ NameService::NameService(base::EventLoop* loop, Registry* registry, Networks* ne
       keepers_(keepers),
       boot_(std::move(boot)) {}
 
-Result<Address> NameService::server(const Network& network, uint32_t label, bool keep) {
+Address NameService::address(const std::string& network, uint32_t label,
+                             netns::Family family) const {
+  return networks_->lease_of(network, name_service_of(network, label), kPort, family);
+}
+
+Result<Networks::NameServer> NameService::server(const Network& network, uint32_t label,
+                                                 bool keep) {
   std::string zone = name_service_of(network.name, label);
-  Address leased = networks_->lease_of(network.name, zone, kPort);
-  if (!keep) return leased.valid() ? leased : *Address::parse(netns::kGateway4);
+  if (!keep)
+    return Networks::NameServer{*Address::parse(netns::kGateway4),
+                                *Address::parse(netns::kGateway6)};
   if (Status prepared = prepare(network, label); !prepared)
     return std::move(prepared).error().context("dhcp: zone " + base::quoted(zone));
   boot_soon(zone);
-  return networks_->lease_of(network.name, zone, kPort);
+  return Networks::NameServer{address(network.name, label, netns::Family::kIpv4),
+                              address(network.name, label, netns::Family::kIpv6)};
 }
 
 Status NameService::prepare(const Network& network, uint32_t label) {
@@ -185,16 +222,41 @@ Status NameService::prepare(const Network& network, uint32_t label) {
     file.source = kSource;
     TRY(registry_->set_file(zone, file));
   }
-  TRY(networks_->plan(*zone, zone->spec, true));
+  TRY_AS(std::vector<netns::PortPlan> ports, networks_->plan(*zone, zone->spec, true));
   TRY(write_files(network, label));
+  // A subnet that came while it ran: its next life has the address.
+  auto live = networks_->live().find(name);
+  if (live != networks_->live().end() && live->second[0].addresses != ports[0].addresses)
+    signal(*zone, SIGTERM);
   return {};
+}
+
+std::string NameService::guidance(const Network& network, uint32_t label) const {
+  netns::Guidance guidance;
+  guidance.dns = address(network.name, label, netns::Family::kIpv6);
+  guidance.mtu = network.mtu;
+  guidance.router = network.is_point_to_point();
+  for (const netns::Prefix& subnet : network.subnets)
+    if (!network.is_point_to_point() && subnet.address.is_v6()) guidance.on_link.push_back(subnet);
+  for (const auto& [zone, ports] : networks_->live())
+    for (const netns::PortPlan& port : ports) {
+      if (port.network != network.name || port.label != label || !port.dhcp6_server.valid())
+        continue;
+      auto own = std::find_if(port.addresses.begin(), port.addresses.end(),
+                              [](const netns::Prefix& one) { return one.address.is_v6(); });
+      auto mac = netns::parse_mac(port.mac);
+      if (own == port.addresses.end() || !mac) continue;
+      guidance.clients[network.is_point_to_point() ? own->address : netns::link_local_of(*mac)] =
+          own->address;
+    }
+  return netns::guidance_text(guidance);
 }
 
 Result<bool> NameService::write_files(const Network& network, uint32_t label) {
   std::string name = name_service_of(network.name, label);
   TRY_AS(UniqueFd folder,
          base::make_dirs(registry_->run_dir(), folder_of(network.name, label), 0755));
-  Address own = networks_->lease_of(network.name, name, kPort);
+  Address own = address(network.name, label, netns::Family::kIpv4);
   bool outward = networks_->is_outward(network, networks_->labels().at(label));
   std::string clients;
   std::string hosts;
@@ -213,7 +275,8 @@ Result<bool> NameService::write_files(const Network& network, uint32_t label) {
   TRY(replace_if_changed(at, "resolv.conf", networks_->resolver_of({network.name}, label)));
   TRY_AS(bool names, replace_if_changed(at, "hosts", hosts));
   TRY_AS(bool others, replace_if_changed(at, "clients", clients));
-  return names || others;
+  TRY_AS(bool guests, replace_if_changed(at, kGuidance, guidance(network, label)));
+  return names || others || guests;
 }
 
 // From the loop: we are asked in the middle of another zone's boot.
@@ -236,17 +299,34 @@ void NameService::refresh() {
       auto changed = write_files(network, label);
       if (!changed)
         base::log_warning("zone " + base::quoted(zone->name) + ": " + changed.error().message);
-      if (changed && *changed) reload(*zone);
+      if (changed && *changed) signal(*zone, SIGHUP);
     }
 }
 
-void NameService::reload(const Zone& zone) {
-  if (!zone.record || zone.state != State::kRunning) return;
+// SIGHUP would end a program that does not expect it yet.
+void NameService::booted(const std::string& zone) {
+  constexpr std::chrono::milliseconds kStart{200};
+  const Zone* begun = registry_->find(zone);
+  if (begun == nullptr || !is_name_service(*begun)) return;
+  starting_.insert(zone);
+  loop_->after(kStart, [this, zone] {
+    starting_.erase(zone);
+    const Zone* server = registry_->find(zone);
+    if (untold_.erase(zone) != 0 && server != nullptr) signal(*server, SIGHUP);
+  });
+}
+
+void NameService::signal(const Zone& zone, int number) {
+  bool running = zone.record && zone.state == State::kRunning;
+  if (!running || (number == SIGHUP && starting_.contains(zone.name))) {
+    untold_.insert(zone.name);
+    return;
+  }
   keepers_->request(
-      zone.record->keeper, {{"op", "signal"}, {"zone", zone.name}, {"signal", SIGHUP}}, {},
+      zone.record->keeper, {{"op", "signal"}, {"zone", zone.name}, {"signal", number}}, {},
       [name = zone.name](Result<KeeperReply> reply) {
         if (!reply)
-          base::log_warning("zone " + base::quoted(name) + ": reload: " + reply.error().message);
+          base::log_warning("zone " + base::quoted(name) + ": signal: " + reply.error().message);
       });
 }
 

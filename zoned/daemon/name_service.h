@@ -1,11 +1,12 @@
-// DHCP and DNS of a network's zones of one label, by dnsmasq(8) in a zone of its own with that label,
-// named NETWORK-dns (label number 1, the default's) or NETWORK-dns-NUMBER: a cell that holds nothing
-// but the program. As every zone it is adopted when zoned was killed, and restarted when it
+// DHCP and DNS of a network's zones of one label, by dnsmasq(8), and by zone-dhcp6 what IPv6 needs
+// (netns/dhcp6.h), in a zone of its own with that label, named NETWORK-dns (label number 1, the
+// default's) or NETWORK-dns-NUMBER: a cell that holds nothing but these programs. As every zone it is adopted when zoned was killed, and restarted when it
 // ends. It is made when the first zone on the network asks for its address by DHCP.
 //
 //   RUN/networks/NETWORK.dns/   (NETWORK.dns-NUMBER/) mounted in the zone at /etc/dnsmasq: dnsmasq.conf, hosts (names of
 //                               zones), clients (hardware address, address and name of each zone that
-//                               asks), resolv.conf (the servers that are asked in turn)
+//                               asks), resolv.conf (the servers that are asked in turn), dhcp6
+//                               (netns::guidance_text)
 //
 // It names zones of its label alone, and asks other servers only where its label is that of what is
 // outside of the network: a question could carry anything there.
@@ -39,7 +40,7 @@ std::vector<std::string> name_services_of(Registry& registry, const Networks& ne
 // The tree of its cell. lib: the folder LIB. kNotFound with a hint when dnsmasq is not installed.
 base::Result<base::UniqueFd> name_service_tree(const std::string& lib);
 // What it needs and no more, once planned as an app zone.
-void confine_name_service(const core::HostFacts& host, core::ZonePlan* plan);
+base::Status confine_name_service(const core::HostFacts& host, core::ZonePlan* plan);
 // dnsmasq.conf for the server at that address. outward: its label is that of what is outside. Pure.
 std::string dnsmasq_config(const netns::Network& network, const netns::Address& server,
                            bool outward);
@@ -51,17 +52,22 @@ class NameService {
   NameService(base::EventLoop* loop, Registry* registry, Networks* networks, Keepers* keepers,
               Boot boot);
 
-  // The address of the network's server for zones with the label of that number. keep: the zone is made
-  // where there is none, and booted soon; else an address that will do for a trial.
-  base::Result<netns::Address> server(const netns::Network& network, uint32_t label, bool keep);
+  // The network's server for zones with the label of that number. keep: the zone is made where there
+  // is none, and booted soon; else addresses that will do for a trial.
+  base::Result<Networks::NameServer> server(const netns::Network& network, uint32_t label,
+                                            bool keep);
   // Zones have come or gone: writes what changed and tells the servers.
   void refresh();
+  // A zone runs: what changed while a server booted, it may not have read.
+  void booted(const std::string& zone);
 
  private:
   base::Status prepare(const netns::Network& network, uint32_t label);
   base::Result<bool> write_files(const netns::Network& network, uint32_t label);
   void boot_soon(const std::string& zone);
-  void reload(const Zone& zone);
+  netns::Address address(const std::string& network, uint32_t label, netns::Family family) const;
+  std::string guidance(const netns::Network& network, uint32_t label) const;
+  void signal(const Zone& zone, int number);
 
   base::EventLoop* loop_;
   Registry* registry_;
@@ -69,6 +75,8 @@ class NameService {
   Keepers* keepers_;
   Boot boot_;
   std::set<std::string> to_boot_;
+  std::set<std::string> starting_;
+  std::set<std::string> untold_;  // SIGHUP is due
 };
 
 }  // namespace zoned

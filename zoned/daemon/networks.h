@@ -64,9 +64,9 @@ class Networks {
   // leased and written down; else they are only looked for.
   base::Result<std::vector<netns::PortPlan>> plan(const Zone& zone, const core::ZoneSpec& spec,
                                                   bool keep);
-  // The lease of a port in a network; none: no address. Of IPv4.
+  // The first lease of a port in a network, of that family; none: no address.
   netns::Address lease_of(const std::string& network, const std::string& zone,
-                          const std::string& port) const;
+                          const std::string& port, netns::Family family) const;
   // The labels that ports have, by number.
   const netns::LabelTable& labels() const { return numbers_.all(); }
   // As the encodings call the label of that number.
@@ -79,9 +79,13 @@ class Networks {
   // outside's have no server there.
   std::string resolver_of(const std::vector<std::string>& networks, uint32_t label) const;
   // Who serves DHCP and DNS (name_service.h): set once, before any zone is planned.
+  struct NameServer {
+    netns::Address v4;
+    netns::Address v6;
+  };
   struct NameHooks {
-    // The address of a network's server for zones of that label (0: a new one); keep as in plan().
-    std::function<base::Result<netns::Address>(const netns::Network&, uint32_t label, bool keep)>
+    // The network's server for zones of that label (0: a new one); keep as in plan().
+    std::function<base::Result<NameServer>(const netns::Network&, uint32_t label, bool keep)>
         server;
     std::function<void()> changed;  // zones have come or gone
   };

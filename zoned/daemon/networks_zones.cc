@@ -198,24 +198,31 @@ Status Networks::set_label(const Zone& zone, const Network& network, bool keep,
   return {};
 }
 
-// A guest is configured from outside: where it has an address and a link of its own, it asks.
+// A guest is configured from outside: where it has addresses of ours, it asks.
 Status Networks::ask_by_dhcp(const core::ZoneSpec& spec, const core::NetSpec& net,
                              const Network& network, bool keep, netns::PortRequest* request) {
-  auto has_v4 = std::any_of(request->addresses.begin(), request->addresses.end(),
-                            [](const Address& address) { return address.is_v4(); });
-  bool guest = spec.brand == core::Brand::kVm && network.is_point_to_point() && has_v4;
-  request->dhcp = net.dhcp || guest;
-  if (!request->dhcp || !network.is_point_to_point() || !name_hooks_.server) return {};
-  TRY_AS(request->dhcp_server, name_hooks_.server(network, request->label, keep));
+  auto has = [request](netns::Family family) {
+    return std::any_of(request->addresses.begin(), request->addresses.end(),
+                       [family](const Address& address) { return address.family() == family; });
+  };
+  request->dhcp = net.dhcp;
+  if (!network.is_served() || !name_hooks_.server) return {};
+  bool asks = net.dhcp || spec.brand == core::Brand::kVm;
+  request->dhcp = net.dhcp || (asks && has(netns::Family::kIpv4));
+  bool asks6 = asks && has(netns::Family::kIpv6);
+  if (!request->dhcp && !asks6) return {};
+  TRY_AS(NameServer server, name_hooks_.server(network, request->label, keep));
+  request->dhcp_server = server.v4;
+  if (asks6) request->dhcp6_server = server.v6;
   return {};
 }
 
 Address Networks::lease_of(const std::string& network, const std::string& zone,
-                           const std::string& port) const {
+                           const std::string& port, netns::Family family) const {
   auto object = objects_.find(network);
   if (object == objects_.end()) return {};
   for (const Address& address : object->second.leases.of(holder_of(zone, port)))
-    if (address.is_v4()) return address;
+    if (address.family() == family) return address;
   return {};
 }
 

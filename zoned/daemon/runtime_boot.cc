@@ -240,7 +240,7 @@ Status Runtime::step_plan(Boot* boot) {
                           zone->label,
                           parts_.encodings->name_of(zone->label)};
   TRY_AS(boot->planned, core::plan_zone(inputs));
-  if (is_name_service(*zone)) confine_name_service(*parts_.host, &boot->planned.plan);
+  if (is_name_service(*zone)) TRY(confine_name_service(*parts_.host, &boot->planned.plan));
   if (is_read_down(*zone)) TRY(confine_read_down(&boot->planned.plan));
   for (std::string& warning : boot->warnings) boot->planned.warnings.push_back(std::move(warning));
   const core::ZonePlan& plan = boot->planned.plan;

@@ -64,6 +64,7 @@ PortPlan plan_of(World& world, const std::string& network, const std::string& wh
     if (what == "dhcp") {
       request.dhcp = true;
       request.dhcp_server = *Address::parse("10.1.0.9");
+      request.dhcp6_server = *Address::parse("fd00:1::9");
     }
     if (what == "labelled") {
       request.label = 4;  // above the others

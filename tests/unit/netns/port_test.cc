@@ -295,8 +295,13 @@ TEST_CASE("a port asks by DHCP on a link of its own, for one address of the firs
   ask(good);
   CHECK(planned(good, network()).dhcp_server == good.dhcp_server);
   CHECK_FALSE(planned(request(), network()).dhcp_server.valid());
-  CHECK(refused(ask, "bridge") ==
-        "dhcp: network 'net' is of kind bridge, whose segment has its own");
+  Network bridge = network("bridge");
+  CHECK(planned(good, bridge).dhcp_server == good.dhcp_server);
+  bridge.uplink = "eth1";
+  auto others = netns::plan_port(good, bridge, instance());
+  REQUIRE_FALSE(others.ok());
+  CHECK(others.error().message ==
+        "dhcp: network 'net' is of kind bridge with others on its segment, which may have its own");
   CHECK(refused([&](PortRequest& r) {
           ask(r);
           r.addresses = {*Address::parse("fd00:1::2")};
