@@ -70,6 +70,30 @@ def bare_pair():
 
 
 @contextlib.contextmanager
+def bare_hop():
+    """What routing itself costs: two veth pairs and a namespace that forwards, without any rule."""
+    gateway = "169.254.1.1"
+    with bare_holder() as first, bare_holder() as host, bare_holder() as second:
+        pair = Pair(first, second, "10.6.0.2")
+        inside = ["nsenter", "--net=/proc/%d/ns/net" % host]
+        run = lambda *command: subprocess.run(command, check=True)  # noqa: E731
+        for end, (zone, enter, address) in enumerate(((first, pair.first, "10.6.0.1"),
+                                                      (second, pair.second, "10.6.0.2"))):
+            link = "hop%d" % end
+            run("ip", "link", "add", link, "netns", str(host), "type", "veth",
+                "peer", "name", "bench0", "netns", str(zone))
+            run(*inside, "ip", "addr", "add", gateway + "/32", "dev", link)
+            run(*inside, "ip", "link", "set", link, "up")
+            run(*enter, "ip", "addr", "add", address + "/32", "dev", "bench0")
+            run(*enter, "ip", "link", "set", "bench0", "up")
+            run(*enter, "ip", "route", "add", gateway, "dev", "bench0")
+            run(*enter, "ip", "route", "add", "default", "via", gateway)
+            run(*inside, "ip", "route", "add", address, "dev", link)
+        run(*inside, "sysctl", "-qw", "net.ipv4.ip_forward=1")
+        yield pair
+
+
+@contextlib.contextmanager
 def zone_pair(ours):
     """Two zones on one network, with all protections."""
     ours.ok("net", "create", "bench", "subnet=10.8.0.0/16")
@@ -181,11 +205,11 @@ def measure_all(build, folder, tree, rounds, count, result, rules):
         os.mkdir(folder)
         ours = our_side.Ours(build, folder, tree)
         try:
-            with bare_pair() as bare, zone_pair(ours) as zones:
+            with bare_pair() as bare, bare_hop() as hop, zone_pair(ours) as zones:
                 program = build + "/bench/pingpong"
-                seen = {"stream": ([], []), "ping": ([], [])}
+                seen = {"stream": ([], [], []), "ping": ([], [], [])}
                 for _ in range(rounds):
-                    for side, pair in enumerate((zones, bare)):
+                    for side, pair in enumerate((zones, bare, hop)):
                         seen["stream"][side].append(stream(pair, 1))
                         seen["ping"][side].append(round_trip(pair, program))
                 with open(rules, "w") as file:
@@ -204,9 +228,11 @@ def measure_all(build, folder, tree, rounds, count, result, rules):
 
 def add_rows(result, seen, program):
     # 0.95 of the speed is 1.053 of the time.
-    result.add("P10 TCP, zone to zone", "ms/GiB", seen["stream"][0], "bare veth pair",
-               seen["stream"][1], {"ours": "iperf3 -c ADDRESS -t 1, in the zones' namespaces",
-                                   "peer": "iperf3 -c 10.7.0.2 -t 1"}, "<= 1.053")
-    result.add("P10 round trip of a byte", "us", seen["ping"][0], "bare veth pair",
-               seen["ping"][1], {"ours": program + " ask ADDRESS 5201 10000",
-                                 "peer": program + " ask 10.7.0.2 5201 10000"})
+    for side, peer, address, goal in ((1, "bare veth pair", "10.7.0.2", "<= 1.053"),
+                                      (2, "a hop, no rules", "10.6.0.2", "")):
+        result.add("P10 TCP, zone to zone", "ms/GiB", seen["stream"][0], peer, seen["stream"][side],
+                   {"ours": "iperf3 -c ADDRESS -t 1, in the zones' namespaces",
+                    "peer": "iperf3 -c %s -t 1" % address}, goal)
+        result.add("P10 round trip of a byte", "us", seen["ping"][0], peer, seen["ping"][side],
+                   {"ours": program + " ask ADDRESS 5201 10000",
+                    "peer": program + " ask %s 5201 10000" % address})
