@@ -201,7 +201,7 @@ std::string quoted(std::string_view text, size_t max) {
   // Not inside a character: what is cut must stay UTF-8.
   auto continues = [&](size_t i) { return (static_cast<unsigned char>(text[i]) & 0xc0) == 0x80; };
   while (end > 0 && end < text.size() && continues(end)) --end;
-  bool utf8 = is_clean_utf8(text.substr(0, end));
+  bool utf8 = is_plain_utf8(text.substr(0, end));
   for (char c : text.substr(0, end)) {
     unsigned char byte = static_cast<unsigned char>(c);
     if (c == '\n') {
@@ -232,6 +232,24 @@ bool is_clean_utf8(std::string_view text) {
         (lead == 0xf0 && byte(i + 1) < 0x90) || (lead == 0xf4 && byte(i + 1) > 0x8f))
       return false;
     i += length;
+  }
+  return true;
+}
+
+bool is_plain_utf8(std::string_view text) {
+  if (!is_clean_utf8(text)) return false;
+  for (size_t i = 0; i + 1 < text.size(); ++i) {
+    auto byte = [&](size_t k) { return static_cast<unsigned char>(text[k]); };
+    if (byte(i) == 0xc2 && byte(i + 1) < 0xa0) return false;
+    if (byte(i) < 0xe2) continue;
+    std::string_view character = text.substr(i, 3);
+    if (character == "\xef\xbb\xbf") return false;
+    bool general = character.starts_with("\xe2\x80") || character.starts_with("\xe2\x81");
+    if (!general) continue;
+    unsigned last = byte(i + 2) + (byte(i + 1) == 0x81 ? 0x40U : 0U) - 0x80U;  // of U+2000
+    if ((last >= 0x0b && last <= 0x0f) || (last >= 0x28 && last <= 0x2e) ||
+        (last >= 0x60 && last <= 0x69))
+      return false;
   }
   return true;
 }

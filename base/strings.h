@@ -34,9 +34,13 @@ std::string nearest(std::string_view word, const std::vector<std::string>& candi
 std::vector<std::string> split(std::string_view text, char separator);
 std::string join(const std::vector<std::string>& parts, std::string_view separator);
 std::string_view trim(std::string_view text);
-// 'text' with control characters and quotes escaped (\n, \x1b), at most max bytes, for messages.
+// 'text' with control characters and quotes escaped (\n, \x1b), at most max bytes, for messages. What is beyond
+// ASCII is escaped too unless is_plain_utf8().
 std::string quoted(std::string_view text, size_t max = 80);
 // True for valid UTF-8 without NUL.
 bool is_clean_utf8(std::string_view text);
+// is_clean_utf8(), and no character beyond ASCII that terminals act on (U+0080..9F: C1 of ECMA-48) or that can't be
+// seen or changes the order of others (Unicode TR 36 and TR 9: U+200B..F, 2028..E, 2060..9, FEFF).
+bool is_plain_utf8(std::string_view text);
 
 }  // namespace base

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "base/strings.h"
 #include "zoned/api/message.h"
 
 namespace cli {
@@ -71,9 +72,10 @@ bool bool_of(const json& object, const char* member) {
 std::string shown(std::string_view text) {
   constexpr const char* kHex = "0123456789abcdef";
   std::string out;
+  const bool plain = base::is_plain_utf8(text);
   for (char c : text) {
     auto byte = static_cast<unsigned char>(c);
-    if (byte >= 0x20 && byte != 0x7f) {
+    if (byte >= 0x20 && byte != 0x7f && (byte < 0x80 || plain)) {
       out.push_back(c);
     } else {
       out += "\\x";

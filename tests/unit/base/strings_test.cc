@@ -59,6 +59,15 @@ TEST_CASE("quoting escapes what would break a line, and stays UTF-8 when it cuts
   CHECK(base::quoted("a\nb'c") == "'a\\nb\\'c'");
   CHECK(base::quoted("\x1b[2J") == "'\\x1b[2J'");
   CHECK(base::quoted("\xff") == "'\\xff'");
+  // Acted on by terminals, unseen, or turning what follows around.
+  CHECK(base::quoted("\xc3\xa4\xc2\x9b") == "'\\xc3\\xa4\\xc2\\x9b'");
+  for (const char* bad : {"\xc2\x80", "\xc2\x9f", "\xe2\x80\x8b", "\xe2\x80\x8f", "\xe2\x80\xa8",
+                          "\xe2\x80\xae", "\xe2\x81\xa0", "\xe2\x81\xa9", "\xef\xbb\xbf"})
+    CHECK_FALSE(base::is_plain_utf8(std::string("x") + bad + "y"));
+  for (const char* good :
+       {"\xc2\xa0", "\xe2\x80\x8a", "\xe2\x80\x90", "\xe2\x80\xa7", "\xe2\x80\xaf", "\xe2\x81\x9f",
+        "\xe2\x81\xaa", "\xef\xbb\xbe", "\xf0\x9f\x98\x80", "\xe2\x82\xac"})
+    CHECK(base::quoted(good) == "'" + std::string(good) + "'");
   std::string umlauts = "\xc3\xa4\xc3\xa4\xc3\xa4";
   for (size_t max = 0; max < 8; ++max) CHECK(base::is_clean_utf8(base::quoted(umlauts, max)));
   CHECK(base::quoted(umlauts, 3) == "'\xc3\xa4...'");
