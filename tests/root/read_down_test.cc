@@ -15,6 +15,7 @@
 #include "tests/harness/rounds.h"
 #include "tests/harness/sandbox.h"
 #include "tests/harness/shell.h"
+#include "tests/harness/skip.h"
 
 namespace {
 
@@ -391,6 +392,24 @@ TEST_CASE("reading from above changes neither access times nor the page cache be
   CHECK(cast.in("low", "md5sum </export/f; ls /export/sub") == seen);
   CHECK(cast.in("low", "prober resident /export/f") == "64");
   CHECK(cast.in("low", "prober atime /export/f; prober atime /export/sub") != before);
+}
+
+TEST_CASE("looking from above leaves no mark on the times that the owner is told") {
+  Cast cast;
+  cast.boot({"low", "high"});
+  cast.in("low", "echo >/export/f");
+  auto marks = [&](const std::string& zone, const std::string& file) {
+    shell_ok(cast.box(), "($Z exec " + zone +
+                             " -- /bin/sh -c 'while [ ! -e /tmp/enough ]; do stat " + file +
+                             "; cat " + file + "; done' >/dev/null 2>&1 &)");
+    int count = std::stoi(cast.in("low", "prober fine-times /export/f 3"));
+    cast.in(zone, "touch /tmp/enough");
+    return count;
+  };
+  const int from_above = marks("high", "/zone/low/export/f");
+  const int own = marks("low", "/export/f");
+  if (own < 20) SKIP_TEST("no multigrain timestamps in this kernel");
+  CHECK(from_above < own / 4);
 }
 
 TEST_CASE("FIFOs and sockets lead nowhere") {

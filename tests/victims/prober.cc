@@ -18,6 +18,8 @@
 //   change ACT FILE              one of the acts of kChanges; "done"
 //   append-read FILE             opens it for reading, and for appending; "open"
 //   flood COUNT FOLDER           tries to make it so many times
+//   fine-times FILE SECONDS      how often of two changes of it within one tick of the coarse clock the
+//                                second was told a finer time: whether somebody asked in between
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/file.h>
@@ -206,6 +208,37 @@ int await_fifo(const char* file) {
   });
 }
 
+int64_t nanoseconds(const timespec& time) {
+  return int64_t{time.tv_sec} * 1000000000 + time.tv_nsec;
+}
+
+int64_t clock_now(clockid_t clock) {
+  timespec now = {};
+  clock_gettime(clock, &now);
+  return nanoseconds(now);
+}
+
+int fine_times(const char* file, const char* seconds) {
+  constexpr int64_t kBetween = 1000000;
+  int fd = open(file, O_RDWR | O_CLOEXEC);
+  if (fd < 0) return fail();
+  const int64_t end = clock_now(CLOCK_MONOTONIC) + atoi(seconds) * int64_t{1000000000};
+  int count = 0;
+  while (clock_now(CLOCK_MONOTONIC) < end) {
+    int64_t tick = clock_now(CLOCK_REALTIME_COARSE);
+    while (clock_now(CLOCK_REALTIME_COARSE) == tick) continue;
+    tick = clock_now(CLOCK_REALTIME_COARSE);
+    int64_t begin = clock_now(CLOCK_MONOTONIC);
+    if (pwrite(fd, "x", 1, 0) != 1) return fail();
+    while (clock_now(CLOCK_MONOTONIC) < begin + kBetween) continue;
+    struct stat st = {};
+    if (pwrite(fd, "x", 1, 0) != 1 || clock_now(CLOCK_REALTIME_COARSE) != tick) continue;
+    if (fstat(fd, &st) == 0 && nanoseconds(st.st_ctim) > tick + kBetween / 2) ++count;
+  }
+  printf("%d\n", count);
+  return 0;
+}
+
 int lock(const char* file, bool flock_wanted) {
   int fd = open(file, O_RDONLY | O_CLOEXEC);
   if (fd < 0 || take_lock(fd, flock_wanted, F_RDLCK) != 0) return fail();
@@ -276,6 +309,7 @@ int main(int argc, char** argv) {
   if (act == "sum") return sum(file);
   if (act == "flip" && argc == 4) return flip(file, argv[3]);
   if (act == "append-read") return open_and_say(file, O_RDONLY | O_APPEND);
+  if (act == "fine-times" && argc == 4) return fine_times(file, argv[3]);
   if (act == "flood" && argc == 4) {
     for (int i = 0; i < atoi(file); ++i)
       if (mkdir(argv[3], 0700) == 0) rmdir(argv[3]);
