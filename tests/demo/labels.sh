@@ -20,7 +20,7 @@ deny() { # WORDS COMMAND...: must fail with these words
   grep -q -- "$words" <<<"$said" || fail "refused for another reason than '$words'"
 }
 # The audit log's last record of that method on that zone; it has to be a refusal, or not.
-recorded() { zone --json audit --zone "$1" | jq -c "select(.method == \"$2\")" | tail -n 1 | jq -e ".allowed == $3"; }
+recorded() { zone --json audit --zone "$1" | jq -se "map(select(.method == \"$2\")) | last | .allowed == $3"; }
 record() { # ZONE METHOD ALLOWED
   wait_for 5 recorded "$@" || fail "no audit record of $2 on $1"
   printf '\033[32m$\033[0m zone audit --zone %s | grep %s | tail -n 1\n' "$1" "$2"
