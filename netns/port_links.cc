@@ -132,6 +132,12 @@ class End {
   std::vector<Request> requests_;
 };
 
+// Neighbour advertisements say so: a client that was told of a router gives it up at the first one that
+// does not (RFC 4861, 7.2.5).
+Status be_router(const std::string& name) {
+  return base::write_value(AT_FDCWD, "/proc/sys/net/ipv6/conf/" + name + "/forwarding", "1");
+}
+
 bool is_point_to_point(const PortPlan& port) {
   return port.network_kind != NetworkKind::kBridge && port.network_kind != NetworkKind::kHostDevice;
 }
@@ -246,6 +252,7 @@ Status Links::configure_host_end(const PortPlan& port) {
     if (has_ipv6(port)) {
       end.neighbour(link_local_of(mac), mac);
       TRY(forward_ipv6(port.host_name));
+      if (port.dhcp6_server.valid()) TRY(be_router(port.host_name));
     }
   }
   return end.send(*this);

@@ -1,6 +1,6 @@
 #!/bin/bash
 # tests/guests/linux.sh: makes a small Linux guest, or finds it, and prints its folder: build/guests/KEY
-# with vmlinuz (Debian's cloud kernel) and initrd (busybox, virtio's modules, linux-init).
+# with vmlinuz (Debian's cloud kernel) and initrd (busybox, dhclient, virtio's modules, linux-init).
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -19,6 +19,9 @@ if ! [ -e "$out" ]; then
   cp /bin/busybox "$work/tree/bin/"
   for applet in $applets; do ln -s busybox "$work/tree/bin/$applet"; done
   install -m 0755 "$here/linux-init" "$work/tree/init"
+  for file in /sbin/dhclient $(ldd /sbin/dhclient | grep -o '/lib[^ ]*'); do
+    install -D "$file" "$work/tree$file"
+  done
   number=10
   for module in $modules; do
     file=$(find "$kernel/lib/modules" -name "$module.ko" | head -n 1)

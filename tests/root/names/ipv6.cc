@@ -114,7 +114,7 @@ TEST_CASE("each label's clients are told by their own server, and by the server'
   clients.boot("low");
   clients.boot("high", {"label=SECRET"});
   for (const auto& [zone, server] : {std::pair("low", "lan-dns"), std::pair("high", "lan-dns-2")}) {
-    REQUIRE(harness::eventually([&] { return !clients.router_of(zone).empty(); }));
+    REQUIRE(harness::eventually([&, name = zone] { return !clients.router_of(name).empty(); }));
     REQUIRE(clients.ask(zone) == 0);
     CHECK(clients.told(zone, "new_ip6_address") == clients.address6(zone));
     CHECK(clients.told(zone, "new_dhcp6_name_servers") == clients.address6(server));
