@@ -174,5 +174,5 @@ TEST_CASE("messages that are broken, nobody's or another server's are not answer
     CHECK_FALSE(answer(bad));
   // An association too short to be one is left out.
   CHECK(answer(message(kSolicit, kClientId + option(3, "iaid"))) == answer_with(kAdvertise, ""));
-  CHECK_FALSE(answer(message(kConfirm, kClientId + option(3, "iaid" + kTimes + "\0"))));
+  CHECK_FALSE(answer(message(kConfirm, kClientId + option(3, "iaid" + kTimes + Bytes(1, '\0')))));
 }
