@@ -3,10 +3,14 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <sys/ipc.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -57,6 +61,20 @@ std::string host_name() {
   return name.nodename;
 }
 std::string abstract_name() { return "zoned-canary-" + std::to_string(getpid()); }
+
+// Since Linux 6.4, which Debian 12's headers don't know.
+constexpr int kGetMemoryMerge = 68;
+
+// process_madvise(2) takes this advice since Linux 6.13.
+bool takes_advice_to_merge() {
+  constexpr size_t kSize = 4096;
+  base::UniqueFd self(static_cast<int>(syscall(SYS_pidfd_open, getpid(), 0)));
+  void* at = mmap(nullptr, kSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  iovec page = {at, kSize};
+  bool taken = syscall(SYS_process_madvise, self.get(), &page, 1, MADV_MERGEABLE, 0) >= 0;
+  munmap(at, kSize);
+  return taken;
+}
 
 // Lives as long as the program: attacks on the host's objects need the object.
 void listen_abstract(Yard&) {
@@ -183,8 +201,11 @@ void add_rights(std::vector<Wall>* walls) {
                     1000});
   std::vector<std::vector<std::string>> kCalls = {{"keyring"},     {"io-uring"}, {"packet"},
                                                   {"packet-high"}, {"xfrm"},     {"userns"}};
-  if (base::exists_at(AT_FDCWD, "/sys/kernel/mm/ksm"))
-    kCalls.insert(kCalls.end(), {{"merge"}, {"merge-process"}, {"merge-all"}});
+  if (base::exists_at(AT_FDCWD, "/sys/kernel/mm/ksm")) {
+    kCalls.push_back({"merge"});
+    if (prctl(kGetMemoryMerge, 0, 0, 0, 0) >= 0) kCalls.push_back({"merge-all"});
+    if (takes_advice_to_merge()) kCalls.push_back({"merge-process"});
+  }
   for (const auto& call : kCalls)
     walls->push_back({"seccomp: " + call[0], call[0] == "userns" ? "2" : "12", call,
                       [](ZonePlan& p) { p.filter.clear(); }});
