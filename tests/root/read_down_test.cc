@@ -412,6 +412,20 @@ TEST_CASE("looking from above leaves no mark on the times that the owner is told
   CHECK(from_above < own / 4);
 }
 
+TEST_CASE("a file that lies in its inode, which O_DIRECT reads through memory, can't be read") {
+  Cast cast;
+  shell_ok(cast.box(),
+           "cd $R && truncate -s 64M disk && mke2fs -q -t ext4 -I 256 -O inline_data disk && "
+           "mkdir disk.d && mount -o loop disk disk.d && cp -a lib/zones/low/root/. disk.d/ && "
+           "umount disk.d && mount -o loop disk lib/zones/low/root");
+  cast.boot({"low", "high"});
+  cast.in("low", "echo tiny >/export/tiny; head -c 20000 /dev/urandom >/export/large; sync");
+  CHECK(has(cast.in("high", "cat /zone/low/export/tiny"), "not supported"));
+  std::string sum = cast.in("low", "md5sum </export/large");
+  CHECK(cast.in("high", "md5sum </zone/low/export/large") == sum);
+  shell_ok(cast.box(), "$Z halt high low && umount -l $R/lib/zones/low/root");
+}
+
 TEST_CASE("FIFOs and sockets lead nowhere") {
   Cast cast;
   cast.boot({"low", "high"});
