@@ -52,13 +52,13 @@ class Keeper {
     base::UniqueFd
         start_calls;  // listener of a filter that has not narrowed yet (seccomp_unotify(2))
   };
-  // A launcher or joiner at work.
+  // A helper at work.
   struct Job {
+    enum class Kind { kLaunch, kEnter, kMount };
+    Kind kind = Kind::kLaunch;
     uint64_t connection = 0;
     int64_t request = 0;
-    bool enter = false;
-    bool mount = false;
-    pid_t helper = 0;   // launcher or joiner
+    pid_t helper = 0;   // launcher, joiner, mounter
     pid_t process = 0;  // what it cloned
     base::UniqueFd socket;
     Zone zone;                   // launch
@@ -98,7 +98,7 @@ class Keeper {
   base::Result<base::UniqueFd> pidfd_of(const std::string& zone, const std::string& boot_id);
   base::Status watch_job(std::unique_ptr<Job> job);
   void on_job(Job* job);
-  void job_ready(Job* job, base::UniqueFd terminal);
+  void job_ready(Job* job, std::vector<base::UniqueFd> fds);
   void job_failed(Job* job, const base::Error& error);
   void end_job(Job* job);
   base::Status watch_start_calls(int listener);

@@ -41,8 +41,8 @@ Status Keeper::launch(uint64_t connection, const json& request, NamedFds fds) {
   TRY_AS(ZonePlan plan, zone_plan_from_json(request.at("plan")));
   if (Zone* zone = find(plan.name); zone != nullptr && !zone->record.exited)
     return make_error(Code::kExists, "zone " + base::quoted(plan.name) + " is running");
-  for (const auto& [name, zone] : jobs_)
-    if (!zone->enter && zone->zone.record.zone == plan.name)
+  for (const auto& [key, other] : jobs_)
+    if (other->kind == Job::Kind::kLaunch && other->zone.record.zone == plan.name)
       return make_error(Code::kExists, "zone " + base::quoted(plan.name) + " is being launched");
   auto job = std::make_unique<Job>();
   job->connection = connection;
@@ -99,7 +99,7 @@ Status Keeper::enter(uint64_t connection, const json& request, NamedFds fds) {
   TRY_AS(EnterPlan plan, enter_plan_from_json(request.at("plan")));
   TRY_AS(UniqueFd pidfd, pidfd_of(plan.zone, plan.boot_id));
   auto job = std::make_unique<Job>();
-  job->enter = true;
+  job->kind = Job::Kind::kEnter;
   job->connection = connection;
   job->request = request.at("id").get<int64_t>();
   FdTable table = table_of(fds);
@@ -117,8 +117,7 @@ Status Keeper::mount(uint64_t connection, const json& request) {
   TRY_AS(UniqueFd pidfd,
          pidfd_of(request.at("zone").get<std::string>(), request.at("boot_id").get<std::string>()));
   auto job = std::make_unique<Job>();
-  job->enter = true;
-  job->mount = true;
+  job->kind = Job::Kind::kMount;
   job->connection = connection;
   job->request = request.at("id").get<int64_t>();
   TRY_AS(auto sockets, base::socket_pair(SOCK_SEQPACKET));
@@ -155,7 +154,7 @@ void Keeper::on_job(Job* job) {
   if (!body.is_object()) return job_failed(job, make_error(Code::kInternal, "launcher's message"));
   if (body.contains("pid")) {
     job->process = body.value("pid", 0);
-    if (job->enter) return;
+    if (job->kind != Job::Kind::kLaunch) return;
     job->zone.record.pid = job->process;
     auto start = base::start_time_of(job->process);
     job->zone.record.start_time = start ? *start : 0;
@@ -169,17 +168,21 @@ void Keeper::on_job(Job* job) {
     return;
   }
   if (body.contains("error")) return job_failed(job, error_from_json(body["error"]));
-  UniqueFd terminal;
-  if (!message->fds.empty()) terminal = std::move(message->fds[0]);
-  job_ready(job, std::move(terminal));
+  job_ready(job, std::move(message->fds));
 }
 
-void Keeper::job_ready(Job* job, UniqueFd terminal) {
+// made: what the helper has sent; of a launcher or joiner the console's or pty's master, if any.
+void Keeper::job_ready(Job* job, std::vector<UniqueFd> made) {
   pid_t pid = job->process;
   std::vector<int> fds;
-  if (job->mount) {
-    reply(job->connection, job->request, json::object(), {terminal.get()});
-  } else if (job->enter) {
+  UniqueFd terminal;
+  if (job->kind == Job::Kind::kMount) {
+    for (const UniqueFd& fd : made) fds.push_back(fd.get());
+    reply(job->connection, job->request, json::object(), fds);
+    return end_job(job);
+  }
+  if (!made.empty()) terminal = std::move(made[0]);
+  if (job->kind == Job::Kind::kEnter) {
     fds.push_back(job->status_read.get());
     if (terminal) fds.push_back(terminal.get());
     joined_[pid] = std::move(job->zone.status_pipe);
