@@ -75,7 +75,7 @@ struct ZoneCgroup {
   base::UniqueFd v2_payload;             // folder, for CLONE_INTO_CGROUP; empty: no cgroup2 here
   base::UniqueFd v2_exec;                // folder of the exec leaf, likewise; empty from
                                          // create_zone: a boot does not pay for it
-  std::vector<base::UniqueFd> v1_procs;  // cgroup.procs per v1 tree, write-only
+  std::vector<base::UniqueFd> v1_procs;  // tasks per v1 tree, write-only; for "0" alone
 };
 
 class CgroupDriver {

@@ -213,7 +213,10 @@ base::Status CgroupV1::open_procs(const std::string& pool, const std::string& zo
     TRY_AS(int at, tree.folders.find_pool(pool));
     if (at < 0) continue;
     bool own = tree.always || base::exists_at(at, zone);
-    TRY_AS(base::UniqueFd procs, open_control(at, own ? zone + "/cgroup.procs" : "cgroup.procs"));
+    // Not cgroup.procs: a thread that moves itself has nobody to wait for, while the move of a process
+    // waits for a grace period of RCU, 15 ms on an idle machine (cgroup_procs_write_start in
+    // kernel/cgroup/cgroup.c).
+    TRY_AS(base::UniqueFd procs, open_control(at, own ? zone + "/tasks" : "tasks"));
     result->v1_procs.push_back(std::move(procs));
   }
   return {};

@@ -14,7 +14,7 @@
 //                                               the pty's master, which is the caller's (kConsole)
 //       needed names: the sources of kRoot, kOverlay and kTree mounts, each a detached mount made by
 //       clone_tree() (mounts.h) in zoned's own mount namespace; "cgroup" (v2 payload folder, if any),
-//       "procs0".. (v1 cgroup.procs), "filter" (seccomp_filter.h), ExecPlan::descriptor unless it is "init" (the keeper has that one),
+//       "procs0".. (v1 tasks), "filter" (seccomp_filter.h), ExecPlan::descriptor unless it is "init" (the keeper has that one),
 //       "stdin"/"stdout"/"stderr" for kClient, those of kept_fds but taps ("tap0"..) and "console"
 //   {op: "enter", plan, fds: [names]}        {pid} + status pipe read end; with tty also the pty
 //       names: "cgroup" (v2 exec leaf, if any), "procs0".., "filter", "stdin", "stdout", "stderr"

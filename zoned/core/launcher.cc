@@ -46,7 +46,7 @@ void enter_cgroup(const FdTable& fds, clone_args* args) {
   args->cgroup = static_cast<uint64_t>(cgroup->second);
 }
 
-// Writing "0" into cgroup.procs moves the writer; what it clones starts there.
+// Writing "0" into tasks moves the writing thread, which is all of us; what it clones starts there.
 Status join_cgroups(const FdTable& fds) {
   for (const auto& [name, fd] : fds) {
     if (!name.starts_with("procs")) continue;

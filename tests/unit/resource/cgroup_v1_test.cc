@@ -83,7 +83,7 @@ TEST_CASE("a zone without CPUs of its own sits in its pool's v1 cpuset") {
   REQUIRE(zone.ok());
   REQUIRE(zone->v1_procs.size() == 4);
   CHECK_FALSE(v1.tree.has("cpuset/zoned/web/a"));
-  CHECK(v1.tree.has("cpuset/zoned/web/cgroup.procs"));
+  CHECK(v1.tree.has("cpuset/zoned/web/tasks"));
 }
 
 TEST_CASE("a v1 cpuset given later takes the zone's processes along and gives them back") {
