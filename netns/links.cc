@@ -170,7 +170,6 @@ Status Links::create_veth(const PortPlan& port, int zone_netns) {
 
 Result<base::UniqueFd> Links::create_tap(const PortPlan& port) {
   TRY(check_interface_name(port.host_name));
-  TRY_AS(Mac host_mac, parse_mac(port.host_mac));
   auto tap = base::open_at(AT_FDCWD, "/dev/net/tun", O_RDWR | O_NONBLOCK);
   if (!tap && tap.error().code == Code::kNotFound)
     return make_error(Code::kUnsupported, "this host has no /dev/net/tun", "modprobe tun");
@@ -184,9 +183,7 @@ Result<base::UniqueFd> Links::create_tap(const PortPlan& port) {
       return make_error(Code::kExists, "link '" + port.host_name + "' exists already");
     return sys_error("create link '" + port.host_name + "'");
   }
-  Request request = change(port.host_name, "set address and mtu");
-  request.put(IFLA_ADDRESS, host_mac.data(), host_mac.size()).u32(IFLA_MTU, port.mtu);
-  TRY(send_one(socket_, std::move(request)));
+  TRY(set_mac_and_mtu(port.host_name, port.host_mac, port.mtu));
   return tap;
 }
 
@@ -276,6 +273,13 @@ Status Links::set_mtu(const std::string& name, uint32_t mtu) {
   Status status = send_one(socket_, std::move(request));
   if (!status) return no_link(std::move(status).error(), name);
   return {};
+}
+
+Status Links::set_mac_and_mtu(const std::string& name, const std::string& mac, uint32_t mtu) {
+  TRY_AS(Mac address, parse_mac(mac));
+  Request request = change(name, "set address and mtu");
+  request.put(IFLA_ADDRESS, address.data(), address.size()).u32(IFLA_MTU, mtu);
+  return send_one(socket_, std::move(request));
 }
 
 Status Links::remove(const std::string& name) {

@@ -6,7 +6,8 @@
 //   1. zoned applies add_port() (ruleset.h): the rules are there before the link. A link of our
 //      prefix without rules is dropped whole.
 //   2. The launcher, root of the initial user namespace, in the host's network namespace:
-//      make_port(host, port, netns_of_zone). The peer is born inside the zone, down.
+//      make_port(host, port, netns_of_zone). The peer is born inside the zone, down. Or zoned itself does
+//      finish_port() on a link of prepare_link().
 //   3. The zone dies; its namespace takes the peer along, and so the host's end, a moment later.
 //   4. zoned applies remove_port() (ruleset.h) and removes what of link_names() stays.
 // Kind tap: make_tap(host, port) in step 2; the link goes with the last copy of its descriptor.
@@ -98,6 +99,7 @@ class Links {
   // what is sent before: a zone's first connection would wait a second for TCP's second try.
   base::Status await_running(const std::string& name);
   base::Status set_mtu(const std::string& name, uint32_t mtu);
+  base::Status set_mac_and_mtu(const std::string& name, const std::string& mac, uint32_t mtu);
   // Either end takes both. Absent is success.
   base::Status remove(const std::string& name);
 
@@ -118,6 +120,12 @@ base::Status inside_netns(int netns, const std::function<base::Status()>& work);
 // Whole: create_veth, both ends, caps (shape.h). On failure nothing is left. `host` is a socket in
 // the host's namespace, which the calling thread must be in.
 base::Status make_port(Links& host, const PortPlan& port, int zone_netns);
+// A link for a port that is not known yet: its zone's end, named kPreparedPort, in the namespace behind the
+// descriptor, both ends up, without addresses. No rules let anything through it. `host` as in make_port.
+inline constexpr const char* kPreparedPort = "net0";
+base::Status prepare_link(Links& host, const std::string& host_name, int zone_netns);
+// As make_port, on such a link: port.host_name names it, port.name is kPreparedPort.
+base::Status finish_port(Links& host, const PortPlan& port, int zone_netns);
 // Whole: create_tap, the host's end, caps. The descriptor is what a VMM gets; its guest has port.mac
 // and port.mtu and learns its addresses otherwise. All that is enforced is enforced on the host's
 // end, as for veth. But who holds the descriptor may set the host end's MAC, carrier, queue and

@@ -154,8 +154,7 @@ Status set_wanted_caps(Links& host, const PortPlan& port) {
   return set_caps(host, port.host_name, port.receive_bits, port.send_bits);
 }
 
-Status make_ends(Links& host, const PortPlan& port, int zone_netns) {
-  TRY_AS(Links zone, Links::open_in(zone_netns));
+Status make_ends(Links& host, Links& zone, const PortPlan& port) {
   TRY(host.configure_host_end(port));
   TRY(zone.configure_zone_end(port));
   TRY(host.await_running(port.host_name));
@@ -166,6 +165,14 @@ Status make_ends(Links& host, const PortPlan& port, int zone_netns) {
 Status make_tap_end(Links& host, const PortPlan& port) {
   TRY(host.configure_host_end(port));
   return set_wanted_caps(host, port);
+}
+
+Status raise(Links& links, const std::string& name) {
+  TRY_AS(Link link, links.find(name));
+  End end(link.index, name);
+  no_made_up_addresses(end.settings().nest(IFLA_AF_SPEC)).end();
+  end.up();
+  return end.send(links);
 }
 
 // The error of a port that could not be made, after what is there of it was taken away.
@@ -262,7 +269,39 @@ Status make_port(Links& host, const PortPlan& port, int zone_netns) {
   if (port.kind == PortKind::kDevice) return make_device_port(host, port, zone_netns);
   Status created = host.create_veth(port, zone_netns);
   if (!created) return std::move(created).error().context("port '" + port.name + "'");
-  Status status = make_ends(host, port, zone_netns);
+  auto finish = [&]() -> Status {
+    TRY_AS(Links zone, Links::open_in(zone_netns));
+    return make_ends(host, zone, port);
+  };
+  Status status = finish();
+  if (status.ok()) return {};
+  return undone(host, port, std::move(status).error());
+}
+
+Status prepare_link(Links& host, const std::string& host_name, int zone_netns) {
+  PortPlan port;
+  port.name = kPreparedPort;
+  port.host_name = host_name;
+  // What is put in place of these by finish_port().
+  port.mac = "02:00:00:00:00:01";
+  port.host_mac = "02:00:00:00:00:02";
+  constexpr uint32_t kUsualMtu = 1500;
+  port.mtu = kUsualMtu;
+  TRY(host.create_veth(port, zone_netns));
+  TRY_AS(Links zone, Links::open_in(zone_netns));
+  TRY(raise(host, port.host_name));
+  TRY(raise(zone, port.name));
+  return host.await_running(port.host_name);
+}
+
+Status finish_port(Links& host, const PortPlan& port, int zone_netns) {
+  auto finish = [&]() -> Status {
+    TRY_AS(Links zone, Links::open_in(zone_netns));
+    TRY(host.set_mac_and_mtu(port.host_name, port.host_mac, port.mtu));
+    TRY(zone.set_mac_and_mtu(port.name, port.mac, port.mtu));
+    return make_ends(host, zone, port);
+  };
+  Status status = finish();
   if (status.ok()) return {};
   return undone(host, port, std::move(status).error());
 }
