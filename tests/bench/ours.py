@@ -7,12 +7,17 @@ from measure import Subject
 
 
 class Ours:
-    def __init__(self, build, folder, tree):
+    def __init__(self, build, folder, tree, settings=""):
+        """settings: of zoned.toml."""
         self.build = build
         self.tree = tree
         self.root = folder + "/root"
         self.zone = [build + "/zone", "--root", self.root]
         os.mkdir(self.root, 0o700)
+        if settings:
+            os.mkdir(self.root + "/etc", 0o700)
+            with open(self.root + "/etc/zoned.toml", "w") as file:
+                file.write(settings + "\n")
         self._daemon("--background")
         self.ok("label", "set", tree, "PUBLIC")  # zone run takes labelled trees alone
 

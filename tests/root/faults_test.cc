@@ -98,6 +98,7 @@ class Bench {
   void prepare(const Verb& verb, const std::string& fault) {
     box_.zone_ok({"create", kZone, "--set", R"(command=["/bin/sleep","1000"])"});
     if (verb.name == "set") box_.zone_ok({"set", kZone, "net.0.network=lan", "net.0.name=first"});
+    if (verb.name == "boot") box_.zone_ok({"set", kZone, "net.0.network=lan"});
     if (verb.before != "configured") box_.zone_ok({"install", kZone, "--from", "dir:" + tree_});
     if (verb.before == "running") box_.zone_ok({"boot", kZone});
     REQUIRE(trial::state_of(box_, kZone) == verb.before);
@@ -214,4 +215,33 @@ TEST_CASE(
     }
     if (!harness::soaking()) break;
   }
+}
+
+TEST_CASE("a boot whose rules fail says so and takes the link that was made ahead along") {
+  networks::World world;
+  Sandbox& box = world.box();
+  world.ok({"net", "create", "lan", "subnet=10.1.2.0/24"});
+  box.kill_daemon();
+  setenv("ZONED_FAULT", "boot.rules.before=errno:ENOSPC:2", 1);
+  box.start();
+  unsetenv("ZONED_FAULT");
+  const std::vector<std::string> run = {
+      "run", "--from",   "dir:" + box.root() + "/tree", "--set", "net.0.network=lan",
+      "--",  "/bin/true"};
+  world.ok(run);
+  REQUIRE(harness::eventually([&] { return world.prepared().size() == 4; }));
+  const std::set<std::string> before = world.prepared();
+  constexpr int kNotRun = 125;  // zone-run(1)'s own failures
+  base::Output failed = world.zone(run);
+  CHECK(failed.status == kNotRun);
+  CHECK_THAT(failed.err, Catch::Contains("boot.rules.before: " + std::string(strerror(ENOSPC))));
+  auto left = [&] {
+    std::set<std::string> now = world.prepared(), both;
+    std::set_intersection(now.begin(), now.end(), before.begin(), before.end(),
+                          std::inserter(both, both.end()));
+    return both.size();
+  };
+  CHECK(harness::eventually([&] { return left() == 3 && world.prepared().size() == 4; }));
+  CHECK(harness::eventually([&] { return world.links().empty(); }));
+  world.ok({"net", "delete", "lan"});
 }

@@ -17,12 +17,17 @@ using base::Status;
 using base::sys_error;
 using nlohmann::json;
 
+base::Error clone_failed(int error) {
+  base::Error failed = sys_error("clone3", error);
+  if (error == EAGAIN)
+    failed.hint =
+        "too many processes: see limits.processes of the zone and its pool, or the host's limit";
+  return failed;
+}
+
 Result<pid_t> clone_process(clone_args args) {
   long pid = syscall(SYS_clone3, &args, sizeof args);
-  if (pid < 0 && errno == EAGAIN)
-    return sys_error("clone3").with_hint(
-        "too many processes: see limits.processes of the zone and its pool, or the host's limit");
-  if (pid < 0) return sys_error("clone3");
+  if (pid < 0) return clone_failed(errno);
   return static_cast<pid_t>(pid);
 }
 

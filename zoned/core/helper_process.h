@@ -1,4 +1,4 @@
-// What the keeper's short-lived helpers have in common: launcher, joiner, mounter.
+// What the keeper's short-lived helpers have in common: launcher, joiner, mounter, preparer.
 #pragma once
 
 #include <linux/sched.h>
@@ -14,6 +14,8 @@ namespace core {
 
 // clone3(2); 0 in the child.
 base::Result<pid_t> clone_process(clone_args args);
+// What clone3(2) has refused with this errno.
+base::Error clone_failed(int error);
 // In the child: unblocks all signals.
 void reset_signals();
 // Closes all that a zone must not get hold of, before the first of its namespaces is entered.

@@ -38,7 +38,7 @@ Status Keeper::start() {
   // SIGPIPE is only blocked: an ignored signal would be inherited by zones.
   TRY(loop_->on_signals({SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGPIPE}, [this](int signal) {
     if (signal == SIGCHLD) reap();
-    if (signal == SIGTERM && zones_.empty() && jobs_.empty()) loop_->stop();
+    if (signal == SIGTERM && zones_.empty() && !busy()) loop_->stop();
   }));
   return loop_->add(setup_.listener.get(), EPOLLIN, [this](uint32_t) { accept_connections(); });
 }
@@ -114,6 +114,9 @@ void Keeper::dispatch(uint64_t id, const json& request, NamedFds fds) {
     } else if (op == "mount") {
       done = mount(id, request);
       if (done) return;
+    } else if (op == "prepare") {
+      done = prepare(id, request);
+      if (done) return;
     } else if (op == "console") {
       auto socket = attach_console(request.at("zone").get<std::string>());
       if (!socket) return reply_error(id, number, socket.error());
@@ -140,9 +143,9 @@ void Keeper::dispatch(uint64_t id, const json& request, NamedFds fds) {
     } else if (op == "reexec") {
       done = reexec(request.at("binary").get<std::string>());
     } else if (op == "quit") {
-      bool idle = jobs_.empty() && std::all_of(zones_.begin(), zones_.end(), [](const auto& zone) {
-                    return zone.second.record.exited;
-                  });
+      bool idle = !busy() && std::all_of(zones_.begin(), zones_.end(), [](const auto& zone) {
+        return zone.second.record.exited;
+      });
       if (idle) loop_->stop();
       if (!idle) done = make_error(Code::kBusy, "zones are running");
     } else {

@@ -54,11 +54,12 @@ class Keeper {
   };
   // A helper at work.
   struct Job {
-    enum class Kind { kLaunch, kEnter, kMount };
+    enum class Kind { kLaunch, kEnter, kMount, kPrepare };
     Kind kind = Kind::kLaunch;
     uint64_t connection = 0;
     int64_t request = 0;
-    pid_t helper = 0;   // launcher, joiner, mounter
+    pid_t helper = 0;   // launcher, joiner, mounter, preparer
+    pid_t passer = 0;   // the launcher's (namespaces.h)
     pid_t process = 0;  // what it cloned
     base::UniqueFd socket;
     Zone zone;                   // launch
@@ -88,6 +89,7 @@ class Keeper {
   base::Status launch(uint64_t connection, const nlohmann::json& request, NamedFds fds);
   base::Status enter(uint64_t connection, const nlohmann::json& request, NamedFds fds);
   base::Status mount(uint64_t connection, const nlohmann::json& request);
+  base::Status prepare(uint64_t connection, const nlohmann::json& request);
   base::Status signal_zone(const nlohmann::json& request);
   base::Status narrow(const std::string& zone);
   base::Result<base::UniqueFd> attach_console(const std::string& zone);
@@ -96,6 +98,8 @@ class Keeper {
 
   // Jobs (keeper_jobs.cc).
   base::Result<base::UniqueFd> pidfd_of(const std::string& zone, const std::string& boot_id);
+  // Something is being started: not what is made ahead of boots.
+  bool busy() const;
   base::Status watch_job(std::unique_ptr<Job> job);
   void on_job(Job* job);
   void job_ready(Job* job, std::vector<base::UniqueFd> fds);

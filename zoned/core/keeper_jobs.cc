@@ -3,6 +3,7 @@
 #include <linux/seccomp.h>
 #include <sys/ioctl.h>
 
+#include <algorithm>
 #include <csignal>
 
 #include <nlohmann/json.hpp>
@@ -14,6 +15,7 @@
 #include "zoned/core/keeper.h"
 #include "zoned/core/launcher.h"
 #include "zoned/core/plan_json.h"
+#include "zoned/core/preparer.h"
 
 namespace core {
 
@@ -126,6 +128,26 @@ Status Keeper::mount(uint64_t connection, const json& request) {
   return watch_job(std::move(job));
 }
 
+Status Keeper::prepare(uint64_t connection, const json& request) {
+  PreparePlan plan;
+  plan.ids.base = request.at("range_base").get<uint32_t>();
+  plan.link = request.at("link").get<std::string>();
+  TRY(check_range(plan.ids));
+  auto job = std::make_unique<Job>();
+  job->kind = Job::Kind::kPrepare;
+  job->connection = connection;
+  job->request = request.at("id").get<int64_t>();
+  TRY_AS(auto sockets, base::socket_pair(SOCK_SEQPACKET));
+  TRY_AS(job->helper, fork_preparer(plan, sockets.second.get()));
+  job->socket = std::move(sockets.first);
+  return watch_job(std::move(job));
+}
+
+bool Keeper::busy() const {
+  return std::any_of(jobs_.begin(), jobs_.end(),
+                     [](const auto& job) { return job.second->kind != Job::Kind::kPrepare; });
+}
+
 Status Keeper::watch_job(std::unique_ptr<Job> owned) {
   Job* job = owned.get();
   jobs_[job] = std::move(owned);
@@ -154,6 +176,8 @@ void Keeper::on_job(Job* job) {
   if (!body.is_object()) return job_failed(job, make_error(Code::kInternal, "launcher's message"));
   if (body.contains("pid")) {
     job->process = body.value("pid", 0);
+    job->passer = body.value("passer", 0);
+    unclaimed_.erase(job->passer);
     if (job->kind != Job::Kind::kLaunch) return;
     job->zone.record.pid = job->process;
     auto start = base::start_time_of(job->process);
@@ -176,7 +200,7 @@ void Keeper::job_ready(Job* job, std::vector<UniqueFd> made) {
   pid_t pid = job->process;
   std::vector<int> fds;
   UniqueFd terminal;
-  if (job->kind == Job::Kind::kMount) {
+  if (job->kind == Job::Kind::kMount || job->kind == Job::Kind::kPrepare) {
     for (const UniqueFd& fd : made) fds.push_back(fd.get());
     reply(job->connection, job->request, json::object(), fds);
     return end_job(job);

@@ -15,11 +15,15 @@
 //       needed names: the sources of kRoot, kOverlay and kTree mounts, each a detached mount made by
 //       clone_tree() (mounts.h) in zoned's own mount namespace; "cgroup" (v2 payload folder, if any),
 //       "procs0".. (v1 tasks), "filter" (seccomp_filter.h), ExecPlan::descriptor unless it is "init" (the keeper has that one),
-//       "stdin"/"stdout"/"stderr" for kClient, those of kept_fds but taps ("tap0"..) and "console"
+//       "stdin"/"stdout"/"stderr" for kClient, those of kept_fds but taps ("tap0"..) and "console"; made
+//       ahead by "prepare": "user" and "net", or "net+link" if the link of the first port is in it, which
+//       zoned sees to; "go": with ports, a pipe that says "g" when they have their rules
 //   {op: "enter", plan, fds: [names]}        {pid} + status pipe read end; with tty also the pty
 //       names: "cgroup" (v2 exec leaf, if any), "procs0".., "filter", "stdin", "stdout", "stderr"
 //   {op: "mount", zone, boot_id}             {}   + a descriptor of /dev/fuse, whose file system is mounted
 //                                               at kReadDownFolder of the zone (launcher.h)
+//   {op: "prepare", range_base, link}       {}   + a user namespace that has the range, and a network
+//                                               namespace of it; with a link, unless "" (preparer.h)
 //   {op: "signal", zone, signal}             {}   to the zone's first process, by what we parent
 //   {op: "console", zone}                    {}   + one end of a stream socket: the zone's console
 //   {op: "hang-up", zone}                    {}   clients of its console are cut off: the next zone of

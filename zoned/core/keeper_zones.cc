@@ -87,7 +87,7 @@ void Keeper::on_exit(pid_t pid, const ExitStatus& status) {
       return zone_ended(zone, status);
   }
   for (const auto& [key, job] : jobs_)
-    if (job->helper == pid) return;  // its socket tells
+    if (job->helper == pid || job->passer == pid) return;  // its socket tells
   if (!jobs_.empty()) unclaimed_[pid] = status;
 }
 
@@ -203,7 +203,7 @@ Status Keeper::adopt(const json& request, NamedFds fds) {
 // --- replacing the program -----------------------------------------------------------------------
 
 Status Keeper::reexec(const std::string& binary) {
-  if (!jobs_.empty()) return make_error(Code::kBusy, "zones are being started", "try again");
+  if (busy()) return make_error(Code::kBusy, "zones are being started", "try again");
   json state = {{"lock", setup_.lock.get()},       {"listener", setup_.listener.get()},
                 {"zones_dir", setup_.zones.get()}, {"run_dir", setup_.run_dir},
                 {"index", setup_.index},           {"zones", json::array()},

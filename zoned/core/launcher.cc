@@ -27,6 +27,7 @@
 #include "zoned/core/frozen.h"
 #include "zoned/core/helper_process.h"
 #include "zoned/core/keeper_protocol.h"
+#include "zoned/core/namespaces.h"
 
 namespace core {
 namespace {
@@ -55,6 +56,16 @@ Status join_cgroups(const FdTable& fds) {
   return {};
 }
 
+// What zoned had made ahead (keeper_protocol.h).
+PreparedNamespaces prepared_in(const FdTable& fds) {
+  auto find = [&fds](const char* name) {
+    auto it = fds.find(name);
+    return it == fds.end() ? -1 : it->second;
+  };
+  bool has_link = fds.contains("net+link");
+  return {find("user"), find(has_link ? "net+link" : "net"), has_link};
+}
+
 // The failure pipe: EOF means that exec has happened.
 Status await_exec(int report, const char* (*step_name)(uint32_t), const std::string& path) {
   ChildFailure failure = {};
@@ -78,14 +89,15 @@ Status await_exec(int report, const char* (*step_name)(uint32_t), const std::str
 class Launcher {
  public:
   Launcher(const ZonePlan& plan, FdTable fds, int keeper)
-      : plan_(plan), fds_(std::move(fds)), keeper_(keeper) {}
+      : plan_(plan), fds_(std::move(fds)), keeper_(keeper), prepared_(prepared_in(fds_)) {}
   Status run();
 
  private:
   Status enter_own_world();
   Status make_taps();
   Status clone_child();
-  Status map_ids();
+  Status clone_inside(clone_args args, const ChildPlan& child);
+  Status await_rules();
   Status make_ports();
   Result<UniqueFd> build_mounts();
   Status hand_on_listener();
@@ -100,8 +112,11 @@ class Launcher {
   UniqueFd gate_;
   UniqueFd report_;
   pid_t child_ = 0;
+  pid_t passer_ = 0;
   UniqueFd child_pidfd_;
   UniqueFd child_user_namespace_;
+  PreparedNamespaces prepared_;
+  bool rules_known_ = false;  // to be there
 };
 
 Status Launcher::enter_own_world() {
@@ -124,36 +139,38 @@ uint64_t Launcher::clone_flags() const {
   return flags;
 }
 
-// The user namespace is charged (inotify, ...) to the effective uid that makes it: the zone's own.
 Status Launcher::clone_child() {
   TRY_AS(auto gate, base::socket_pair(SOCK_SEQPACKET));
   TRY_AS(base::Pipe report, base::make_pipe());
   TRY_AS(auto frozen, Frozen::boot(plan_, fds_, gate.second.get(), report.write.get()));
   clone_args args = {};
-  int pidfd = -1;
   args.flags = clone_flags();
-  args.pidfd = reinterpret_cast<uintptr_t>(&pidfd);
   enter_cgroup(fds_, &args);
-  uid_t creator = plan_.namespaces.user ? plan_.ids.base : 0;
-  if (prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP) != 0) return sys_error("securebits");
-  if (syscall(SYS_setresuid, -1, creator, -1) != 0) return sys_error("setresuid");
-  TRY_AS(child_, clone_process(args));
-  if (child_ == 0) run_boot_steps(frozen->child());
-  child_pidfd_.reset(pidfd);
-  if (syscall(SYS_setresuid, -1, 0, -1) != 0) return sys_error("setresuid");
+  if (prepared_.user >= 0) {
+    TRY(clone_inside(args, frozen->child()));
+  } else {
+    int pidfd = -1;
+    args.pidfd = reinterpret_cast<uintptr_t>(&pidfd);
+    TRY_AS(child_, clone_owned(args, plan_.namespaces.user ? plan_.ids : IdRange{}));
+    if (child_ == 0) run_boot_steps(frozen->child());
+    child_pidfd_.reset(pidfd);
+    if (plan_.namespaces.user) {
+      TRY(map_ids(child_, plan_.ids));
+      TRY_AS(child_user_namespace_, namespace_of(child_, "user"));
+    }
+  }
   gate_ = std::move(gate.first);
   report_ = std::move(report.read);
   return {};
 }
 
-Status Launcher::map_ids() {
-  if (!plan_.namespaces.user) return {};
-  TRY_AS(UniqueFd proc,
-         base::open_at(AT_FDCWD, "/proc/" + std::to_string(child_), O_PATH | O_DIRECTORY));
-  std::string map = "0 " + std::to_string(plan_.ids.base) + " " + std::to_string(kIdsPerZone);
-  TRY(base::write_value(proc.get(), "gid_map", map));
-  TRY(base::write_value(proc.get(), "uid_map", map));
-  TRY_AS(child_user_namespace_, base::open_at(proc.get(), "ns/user", O_RDONLY));
+Status Launcher::clone_inside(clone_args args, const ChildPlan& child) {
+  args.flags &= ~uint64_t{CLONE_NEWUSER | CLONE_NEWNET};
+  TRY_AS(ZoneProcess made, clone_into(prepared_, args, child));
+  child_ = made.pid;
+  child_pidfd_ = std::move(made.pidfd);
+  passer_ = made.passer;
+  TRY_AS(child_user_namespace_, base::dup_fd(prepared_.user));
   return {};
 }
 
@@ -162,6 +179,7 @@ Status Launcher::make_taps() {
   size_t taps = 0;
   for (const netns::PortPlan& port : plan_.ports) taps += port.kind == netns::PortKind::kTap;
   if (taps == 0) return {};
+  TRY(await_rules());
   TRY_AS(netns::Links host, netns::Links::open());
   for (const netns::PortPlan& port : plan_.ports) {
     if (port.kind != netns::PortKind::kTap) continue;
@@ -172,14 +190,33 @@ Status Launcher::make_taps() {
   return {};
 }
 
-// Before the pivot, while the host's /proc/sys is there. The rules are in place already.
+// zoned sees to the rules while we are at work. No link is made before them, and none is used.
+Status Launcher::await_rules() {
+  auto go = fds_.find("go");
+  if (rules_known_ || go == fds_.end()) return {};
+  char byte = 0;
+  ssize_t n;
+  do {
+    n = read(go->second, &byte, 1);
+  } while (n < 0 && errno == EINTR);
+  if (n != 1) return make_error(Code::kIo, "the rules of the zone's ports are not there");
+  rules_known_ = true;
+  return {};
+}
+
+// Before the pivot, while the host's /proc/sys is there. A link that was made ahead is zoned's matter.
 Status Launcher::make_ports() {
-  if (plan_.ports.size() == taps_.size()) return {};
-  TRY_AS(UniqueFd zone,
-         base::open_at(AT_FDCWD, "/proc/" + std::to_string(child_) + "/ns/net", O_RDONLY));
+  if (plan_.ports.size() <= taps_.size() + (prepared_.has_link ? 1 : 0)) return {};
+  TRY(await_rules());
+  UniqueFd own;
+  if (prepared_.net < 0) {
+    TRY_AS(own, namespace_of(child_, "net"));
+  }
+  int zone = own ? own.get() : prepared_.net;
   TRY_AS(netns::Links host, netns::Links::open());
-  for (const netns::PortPlan& port : plan_.ports)
-    if (port.kind != netns::PortKind::kTap) TRY(netns::make_port(host, port, zone.get()));
+  for (size_t i = prepared_.has_link ? 1 : 0; i < plan_.ports.size(); ++i)
+    if (plan_.ports[i].kind != netns::PortKind::kTap)
+      TRY(netns::make_port(host, plan_.ports[i], zone));
   return {};
 }
 
@@ -196,7 +233,7 @@ Result<UniqueFd> Launcher::build_mounts() {
   RootAssembler root(plan_, fds_, child_user_namespace_ ? child_user_namespace_.get() : -1);
   if (write(gate_.get(), "g", 1) != 1) return sys_error("open the gate");
   // For whoever has to kill a child that hangs; before the gate none does.
-  TRY(tell_keeper(keeper_, {{"pid", child_}}));
+  TRY(tell_keeper(keeper_, {{"pid", child_}, {"passer", passer_}}));
   TRY(make_ports());
   TRY(root.prepare());
   TRY_AS(base::Message offer, base::receive_message(gate_.get(), 16));
@@ -212,6 +249,7 @@ Result<UniqueFd> Launcher::build_mounts() {
   if (plan_.lock_mounts) TRY(root.protect());
   TRY_AS(mounts, zone_mount_namespace());
   if (!plan_.lock_mounts) TRY(root.protect());
+  TRY(await_rules());
   auto sent = base::send_message(gate_.get(), "m", {mounts.get()});
   if (!sent) return std::move(sent).error();
   return console;
@@ -229,7 +267,6 @@ Status Launcher::run() {
   TRY(enter_own_world());
   TRY(make_taps());
   TRY(clone_child());
-  TRY(map_ids());
   auto console = build_mounts();
   if (!console) {
     // When the child failed first, its own report says more than the broken gate.
@@ -343,6 +380,12 @@ Result<pid_t> fork_joiner(const EnterPlan& plan, const FdTable& fds, int zone_pi
   finish(keeper, join_zone(plan, fds, zone_pidfd, keeper));
 }
 
+Status check_range(const IdRange& ids) {
+  if (ids.base < kFirstId || ids.base % kIdsPerZone != 0 || ids.base > kLastId - (kIdsPerZone - 1))
+    return make_error(Code::kDenied, "the ids are outside the registry's space");
+  return {};
+}
+
 Status check_plan(const ZonePlan& plan, const FdTable& fds) {
   const Namespaces& n = plan.namespaces;
   if (!n.user) return make_error(Code::kDenied, "the plan has no user namespace");
@@ -352,9 +395,7 @@ Status check_plan(const ZonePlan& plan, const FdTable& fds) {
     return make_error(Code::kDenied, "the plan has ports in the host's network");
   if (!n.net && (plan.profile != Profile::kJob || plan.filter != "job-net"))
     return make_error(Code::kDenied, "the plan shares the host's network");
-  if (plan.ids.base < kFirstId || plan.ids.base % kIdsPerZone != 0 ||
-      plan.ids.base > kLastId - (kIdsPerZone - 1))
-    return make_error(Code::kDenied, "the plan's ids are outside the registry's space");
+  TRY(check_range(plan.ids));
   bool cell = plan.profile == Profile::kVmm;
   if (cell != plan.filter_narrows || cell != plan.filter.starts_with("vmm"))
     return make_error(Code::kDenied, "the plan's filter is not its profile's");
@@ -364,6 +405,8 @@ Status check_plan(const ZonePlan& plan, const FdTable& fds) {
     return make_error(Code::kDenied, "the plan's filter does not fit what the zone exports");
   if (plan.profile != Profile::kOs && !plan.no_new_privs)
     return make_error(Code::kDenied, "the plan lacks no_new_privs");
+  PreparedNamespaces prepared = prepared_in(fds);
+  if (prepared.user >= 0 || prepared.net >= 0) TRY(check_prepared(prepared, plan.ids));
   TRY(check_capabilities(plan.capabilities, plan.profile));
   return check_filter(plan.filter, fds);
 }

@@ -33,6 +33,7 @@ base::Result<pid_t> fork_mounter(int zone_pidfd, int keeper);
 // for anything but an installing job.
 base::Status check_plan(const ZonePlan& plan, const FdTable& fds);
 base::Status check_plan(const EnterPlan& plan, const FdTable& fds);
+base::Status check_range(const IdRange& ids);
 
 // The space that ranges come from: 65536-aligned above kFirstId.
 inline constexpr uint32_t kFirstId = 524288;

@@ -3,6 +3,7 @@
 #include "netns/ruleset.h"
 #include "zoned/daemon/api.h"
 #include "zoned/daemon/name_service.h"
+#include "zoned/daemon/prepared.h"
 
 namespace zoned {
 
@@ -112,6 +113,7 @@ void Api::delete_network(const std::string& name, const api::Answer& answer,
   if (servers.empty()) {
     if (base::Status removed = parts_.networks->remove(name); !removed)
       return answer.fail(removed.error());
+    if (parts_.networks->all().empty()) parts_.prepared->drop_links();
     parts_.events->emit("", "network", name + " deleted");
     return answer.reply(json::object());
   }

@@ -11,6 +11,7 @@
 #include "zoned/core/planner.h"
 #include "zoned/daemon/guests.h"
 #include "zoned/daemon/host_tree.h"
+#include "zoned/daemon/prepared.h"
 #include "zoned/daemon/runtime.h"
 
 namespace zoned {
@@ -22,6 +23,7 @@ struct Runtime::Boot {
   BootRequest request;
   OnBooted done;
   base::UniqueFd tree_dir;  // the zone's tree (or what lies below its overlay)
+  std::optional<Prepared::Namespaces> prepared;
   std::vector<HostTree> host_trees;
   core::TreeFacts tree;
   std::vector<std::string> warnings;       // of the tree
@@ -32,6 +34,9 @@ struct Runtime::Boot {
   std::vector<Guests::Passed> passed;
   std::vector<std::string> names;
   std::vector<int> fds;
+  // With ports: what the launcher waits at, and what became of their rules.
+  base::UniqueFd go;
+  base::Status rules;
   void pass(std::string descriptor, int fd);  // -1: there is none
   void pass(std::string descriptor, base::UniqueFd fd);
 };

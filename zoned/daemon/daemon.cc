@@ -96,10 +96,13 @@ Status Daemon::build(const std::string& root, Task task) {
   TRY(open_keepers(programs));
   open_audit();
   guests_ = std::make_unique<Guests>(loop_.get(), registry_.get(), keepers_.get(), &events_);
+  prepared_ = std::make_unique<Prepared>(loop_.get(), keepers_.get(), ids_.get(),
+                                         networks_->instance(), prepared_each_);
   parts_ = {loop_.get(), registry_.get(), cgroups_.get(), ids_.get(),      keepers_.get(),
             &children_,  &events_,        shares_.get(),  networks_.get(), guests_.get(),
             &host_,      &*encodings_,    users_.get(),   audit_.get(),    parsers_.get()};
   parts_.trees = trees_.get();
+  parts_.prepared = prepared_.get();
   TRY_AS(transfers_, Transfers::open(parts_, programs + "/zone-unpack"));
   parts_.transfers = transfers_.get();
   transfers_->require_second(two_person_);
@@ -222,6 +225,7 @@ Status Daemon::read_settings() {
     TRY_AS(settings, settings_from_document(document));
   }
   audit_keep_ = settings.audit_keep;
+  prepared_each_ = settings.prepared;
   two_person_ = settings.two_person;
   // Without it zones are only less well fenced against the host: worth a warning, not a refusal.
   base::log_ignored(

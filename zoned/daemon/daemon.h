@@ -18,6 +18,7 @@
 #include "zoned/daemon/instance.h"
 #include "zoned/daemon/keepers.h"
 #include "zoned/daemon/name_service.h"
+#include "zoned/daemon/prepared.h"
 #include "zoned/daemon/read_down.h"
 #include "zoned/daemon/recovery.h"
 #include "zoned/daemon/runtime.h"
@@ -103,6 +104,7 @@ class Daemon {
   std::unique_ptr<Shares> shares_;
   std::unique_ptr<Networks> networks_;
   std::unique_ptr<Guests> guests_;
+  std::unique_ptr<Prepared> prepared_;
   std::unique_ptr<Runtime> runtime_;
   std::unique_ptr<NameService> names_;
   std::unique_ptr<ReadDown> read_down_;
@@ -118,6 +120,7 @@ class Daemon {
   base::EventLoop::TimerId recovery_timer_ = 0;
   base::Status outcome_;
   uint64_t audit_keep_ = 0;
+  size_t prepared_each_ = 0;
   bool two_person_ = false;
   bool recovered_ = false;
   unsigned missing_outputs_ = 0;  // asked of keepers

@@ -68,7 +68,7 @@ void Daemon::end_zones(Callback done) {
 }
 
 void Daemon::end_keepers(const Callback& done) {
-  keepers_->quit([this, done] { remove_traces(0, done); });
+  prepared_->clear([this, done] { keepers_->quit([this, done] { remove_traces(0, done); }); });
 }
 
 void Daemon::remove_traces(unsigned attempt, const Callback& done) {

@@ -12,7 +12,7 @@
 
 namespace zoned {
 
-inline constexpr std::array<std::string_view, 58> kFaultPoints = {
+inline constexpr std::array<std::string_view, 60> kFaultPoints = {
     "boot.range.before",       "boot.range.after",       "boot.tree.before",
     "boot.tree.after",         "boot.plan.before",       "boot.plan.after",
     "boot.mountpoints.before", "boot.mountpoints.after", "boot.pool.before",
@@ -32,7 +32,7 @@ inline constexpr std::array<std::string_view, 58> kFaultPoints = {
     "set.mark.before",         "set.mark.after",         "set.config.before",
     "set.config.after",        "set.ports.before",       "set.ports.after",
     "audit.write.before",      "audit.write.after",      "audit.sync.before",
-    "audit.sync.after",
+    "audit.sync.after",        "boot.rules.before",      "boot.rules.after",
 };
 
 #ifdef ZONED_FAULTS

@@ -223,6 +223,7 @@ Status NameService::prepare(const Network& network, uint32_t label) {
     TRY(registry_->set_file(zone, file));
   }
   TRY_AS(std::vector<netns::PortPlan> ports, networks_->plan(*zone, zone->spec, true));
+  TRY(networks_->write_leases(*zone, ports));
   TRY(write_files(network, label));
   // A subnet that came while it ran: its next life has the address.
   auto live = networks_->live().find(name);

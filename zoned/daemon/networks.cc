@@ -358,6 +358,9 @@ Status Networks::withdraw() {
   if (objects_.empty()) return {};
   TRY(need_kernel());
   TRY(remover_.finish());
+  // Of namespaces that nobody has taken (prepared.h), the kernel is about to remove these.
+  TRY_AS(auto links, kernel_->links.list(instance_.port_prefix()));
+  for (const netns::Link& link : links) TRY(kernel_->links.remove(link.name));
   TRY(kernel_->nft.apply(netns::no_ruleset(instance_)));
   TRY(remove_shapers(true));
   for (const auto& [name, object] : objects_)

@@ -46,6 +46,7 @@ class Networks {
                                                       const labels::Encodings* encodings);
   ~Networks();
 
+  const netns::Instance& instance() const { return instance_; }
   // Objects. Settings are netns::parse_network's, with the names of labels.
   base::Status create(const std::string& name, const netns::KeyValues& settings);
   // What holds for running zones at once; kBusy where their addresses would no longer fit.
@@ -61,9 +62,13 @@ class Networks {
   size_t leases(const std::string& name) const;
 
   // The ports of a zone, in the order of its [[net]] tables. `keep`: addresses that it has not yet are
-  // leased and written down; else they are only looked for.
+  // leased; else they are only looked for.
   base::Result<std::vector<netns::PortPlan>> plan(const Zone& zone, const core::ZoneSpec& spec,
                                                   bool keep);
+  // Writes down the addresses of a zone that is going to have these ports.
+  base::Status write_leases(const Zone& zone, const std::vector<netns::PortPlan>& ports);
+  // Whether the first port of such a zone is a link as netns::prepare_link() makes it.
+  bool takes_link(const core::ZoneSpec& spec) const;
   // The first lease of a port in a network, of that family; none: no address.
   netns::Address lease_of(const std::string& network, const std::string& zone,
                           const std::string& port, netns::Family family) const;
@@ -96,8 +101,15 @@ class Networks {
   using AttemptHook = std::function<void(const std::string& zone, const std::string& reason)>;
   void set_attempt_hook(AttemptHook hook) { attempt_hook_ = std::move(hook); }
 
-  // The rules of a zone's ports, before its links are made.
-  base::Status connect(const std::string& zone, const std::vector<netns::PortPlan>& ports);
+  // The zone is about to have these ports.
+  base::Status expect(const std::string& zone, const std::vector<netns::PortPlan>& ports);
+  // Writes down the leases of the ports that it expects, and their names, and sets their rules, before their
+  // links are made.
+  base::Status connect(const Zone& zone);
+  // The port's link, which was made ahead in that namespace, becomes the port, after connect().
+  base::Status finish(const netns::PortPlan& port, int netns) {
+    return netns::finish_port(kernel_->links, port, netns);
+  }
   // The ports that a running zone gets for `spec` (networks_change.cc): those whose [[net]] table is
   // the same as in `before` stay as they are, but for the firewall; a link that must be made anew has
   // another host name. Addresses are leased as by plan(). kUnsupported: only a boot can do that.
@@ -120,13 +132,12 @@ class Networks {
   base::Status share(const std::string& zone);
   // Rules go, then links (link_remover.h). A zone without ports is none of our business.
   base::Status disconnect(const std::string& zone);
-  // What a zone with these ports, connected already, sees as /etc/hosts, its own lines included, and /etc/resolv.conf.
+  // What a zone with these ports sees as /etc/hosts and /etc/resolv.conf; complete after connect().
   struct NameFiles {
     base::UniqueFd hosts;
     base::UniqueFd resolver;
   };
-  base::Result<NameFiles> name_files(const std::string& zone,
-                                     const std::vector<netns::PortPlan>& ports);
+  base::Result<NameFiles> name_files(const std::vector<netns::PortPlan>& ports) const;
   // The instance ends: tables and bridges go, until the next start.
   base::Status withdraw();
   // The zone is deleted: its addresses are free.
@@ -167,7 +178,6 @@ class Networks {
   base::Status load(ConfigReader* reader);
   base::Result<std::pair<base::UniqueFd, std::string>> lease_file(const Zone& zone) const;
   void load_leases(const Zone& zone);
-  base::Status write_leases(const Zone& zone, const std::vector<netns::PortPlan>& ports);
   base::Status need_kernel();
   base::Status apply_whole();
   // What planning decides by the zone's label.
@@ -196,8 +206,7 @@ class Networks {
   std::string hosts_text(const std::string& key) const;
   base::Status write_name_file(const std::string& name, const std::string& text);
   base::Status write_names(const std::string& key);
-  base::Status add_names(const std::string& key, const std::string& zone,
-                         const std::vector<netns::PortPlan>& ports);
+  base::Status add_names(const std::string& zone, const std::vector<netns::PortPlan>& ports);
   void write_names_soon();
   void on_watch();
   void restore_rules(const std::string& why);

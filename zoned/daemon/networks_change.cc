@@ -91,6 +91,7 @@ Result<std::vector<PortPlan>> Networks::plan_change(const Zone& zone, const core
     if (only_at_boot(port) && !find_port(ports, &PortPlan::name, port.name)) return waits(port);
   for (PortPlan* port : anew) name_anew(zone.name, ports, port);
   for (PortPlan* port : anew) port->metric = std::max(port->metric, next_metric++);
+  TRY(write_leases(zone, ports));
   return ports;
 }
 

@@ -242,6 +242,15 @@ Status Networks::check_others(const std::string& zone, const std::vector<PortPla
   return netns::check_ports(named);
 }
 
+bool Networks::takes_link(const core::ZoneSpec& spec) const {
+  // With a cap it has more links, which would take zoned too long.
+  if (spec.brand == core::Brand::kVm || spec.net.empty() || spec.net.front().bandwidth)
+    return false;
+  const Network* network = find(spec.net.front().network);
+  return network != nullptr && network->kind != netns::NetworkKind::kHostDevice &&
+         core::port_name(spec, 0) == netns::kPreparedPort;
+}
+
 Result<std::vector<PortPlan>> Networks::plan(const Zone& zone, const core::ZoneSpec& spec,
                                              bool keep) {
   std::vector<PortPlan> ports;
@@ -260,26 +269,33 @@ Result<std::vector<PortPlan>> Networks::plan(const Zone& zone, const core::ZoneS
     auto port = one();
     if (!port) return std::move(port).error().context("net." + std::to_string(i));
     if (i > 0) add_subnet_routes(objects_.at(spec.net[i].network).network, &*port);
+    if (i == 0 && zone.record && !zone.record->link.empty()) port->host_name = zone.record->link;
     ports.push_back(*std::move(port));
   }
   if (ports.empty()) return ports;
   TRY(check_others(zone.name, ports));
-  if (keep) TRY(write_leases(zone, ports));
   return ports;
 }
 
-Status Networks::connect(const std::string& zone, const std::vector<PortPlan>& ports) {
+Status Networks::expect(const std::string& zone, const std::vector<PortPlan>& ports) {
   if (ports.empty()) return {};
   TRY(need_kernel());
   TRY(remover_.make_way(ports));
   live_[zone] = ports;
+  write_names_soon();
+  return {};
+}
+
+Status Networks::connect(const Zone& zone) {
+  const std::vector<PortPlan>& ports = live_.at(zone.name);
+  TRY(write_leases(zone, ports));
+  TRY(add_names(zone.name, ports));
   bool known = labels_in_rules_ == numbers_.all().size();
   Status applied =
       known ? kernel_->nft.change_ports(instance_, {}, ports, numbers_.all()) : apply_whole();
   // Elements that an earlier life left behind: the whole set says what there is.
   if (!applied && known) applied = apply_whole();
-  if (!applied) live_.erase(zone);
-  write_names_soon();
+  if (!applied) live_.erase(zone.name);
   return applied;
 }
 
@@ -425,8 +441,8 @@ Status Networks::write_names(const std::string& key) {
 }
 
 // A zone finds itself there at once; the rest of what has changed follows soon.
-Status Networks::add_names(const std::string& key, const std::string& zone,
-                           const std::vector<PortPlan>& ports) {
+Status Networks::add_names(const std::string& zone, const std::vector<PortPlan>& ports) {
+  const std::string key = hosts_key(ports);
   if (!written_.contains(key)) return write_names(key);
   std::string text;
   for (const PortPlan& port : ports) text += hosts_lines(zone, port);
@@ -464,14 +480,14 @@ void Networks::write_names_soon() {
   });
 }
 
-Result<Networks::NameFiles> Networks::name_files(const std::string& zone,
-                                                 const std::vector<PortPlan>& ports) {
-  constexpr int kFlags = O_PATH | O_NOFOLLOW;
-  std::string key = hosts_key(ports);
-  TRY(add_names(key, zone, ports));
+Result<Networks::NameFiles> Networks::name_files(const std::vector<PortPlan>& ports) const {
+  constexpr int kFlags = O_RDONLY | O_CREAT | O_NOFOLLOW;
+  constexpr mode_t kReadable = 0644;
+  const std::string key = hosts_key(ports);
   NameFiles files;
-  TRY_AS(files.hosts, base::open_at(hosts_.get(), key + std::string(kHosts), kFlags));
-  TRY_AS(files.resolver, base::open_at(hosts_.get(), key + std::string(kResolver), kFlags));
+  TRY_AS(files.hosts, base::open_at(hosts_.get(), key + std::string(kHosts), kFlags, kReadable));
+  TRY_AS(files.resolver,
+         base::open_at(hosts_.get(), key + std::string(kResolver), kFlags, kReadable));
   return files;
 }
 

@@ -36,6 +36,7 @@
 
 namespace zoned {
 
+class Prepared;
 class ReadDown;
 class Transfers;
 
@@ -59,6 +60,7 @@ struct Parts {
   ReadDown* read_down = nullptr;
   const TreeLabels* trees = nullptr;
   Transfers* transfers = nullptr;
+  Prepared* prepared = nullptr;
 };
 
 inline bool is_vm(const Zone& zone) { return zone.spec.brand == core::Brand::kVm; }
@@ -147,6 +149,7 @@ class Runtime {
 
   // Boot (runtime_boot.cc).
   base::Status run_steps(Boot* boot);
+  base::Status run_step(Boot* boot, const Step& step);
   base::Result<base::UniqueFd> tree_of(const Zone& zone) const;
   base::Status step_range(Boot* boot);
   base::Status step_tree(Boot* boot);
@@ -155,6 +158,7 @@ class Runtime {
   base::Status step_pool(Boot* boot);
   base::Status step_cgroup(Boot* boot);
   base::Status step_ports(Boot* boot);
+  base::Status step_rules(Boot* boot);
   base::Status step_record(Boot* boot);
   base::Status step_launch(Boot* boot);
   base::Status collect(Boot* boot);

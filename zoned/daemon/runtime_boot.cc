@@ -11,7 +11,6 @@
 #include "zoned/core/exports.h"
 #include "zoned/core/plan_json.h"
 #include "zoned/core/root_tree.h"
-#include "zoned/core/seccomp_filter.h"
 #include "zoned/daemon/boot.h"
 #include "zoned/daemon/fault.h"
 #include "zoned/daemon/name_service.h"
@@ -44,17 +43,6 @@ Giver giver_to(const Zone* zone) {
 }
 
 }  // namespace
-
-void Runtime::Boot::pass(std::string descriptor, int fd) {
-  if (fd < 0) return;
-  names.push_back(std::move(descriptor));
-  fds.push_back(fd);
-}
-
-void Runtime::Boot::pass(std::string descriptor, UniqueFd fd) {
-  pass(descriptor, fd.get());
-  passed.push_back({std::move(descriptor), std::move(fd)});
-}
 
 const std::array<Runtime::Step, 9> Runtime::kSteps = {{
     {"range", &Runtime::step_range},
@@ -101,7 +89,6 @@ void Runtime::boot(Zone* zone, BootRequest request, OnBooted done) {
   arm(zone, kBootDeadline, &Runtime::kill_zone);
   if (Status status = collect(boot.get()); !status)
     return failed(boot, std::move(status).error().context(subject(*zone)));
-  boot->zone = nullptr;
   json plan = core::to_json(boot->planned.plan);
   json body = {
       {"op", "launch"}, {"plan", plan}, {"logged", !boot->request.run}, {"fds", boot->names}};
@@ -109,6 +96,14 @@ void Runtime::boot(Zone* zone, BootRequest request, OnBooted done) {
       zone->record->keeper, std::move(body), boot->fds,
       [this, boot](Result<KeeperReply> reply) { launched(boot, std::move(reply)); });
   boot->passed.clear();
+  // While the keeper works, whose launcher waits for them.
+  if (boot->go) {
+    boot->rules = run_step(boot.get(), {"rules", &Runtime::step_rules});
+    if (boot->rules) base::log_ignored(subject(*zone), base::write_all(boot->go.get(), "g"));
+    boot->go.reset();
+  }
+  boot->prepared.reset();
+  boot->zone = nullptr;
   // While the keeper works: exec needs it after our restart, however soon that comes. The
   // configuration of an ephemeral zone can't change, so that its plan can be made again.
   const Zone* sent = parts_.registry->find(boot->name);
@@ -116,71 +111,33 @@ void Runtime::boot(Zone* zone, BootRequest request, OnBooted done) {
     base::log_ignored(subject(*sent) + ": plan", parts_.registry->write_plan(sent->name, plan));
 }
 
-// What the keeper is given beside the plan.
-Status Runtime::collect(Boot* boot) {
-  const core::ZonePlan& plan = boot->planned.plan;
-  if (boot->machine) {
-    TRY(collect_vm(boot));
-  } else {
-    TRY(collect_native(boot));
-  }
-  boot->pass("cgroup", boot->cgroup.v2_payload.get());
-  for (size_t i = 0; i < boot->cgroup.v1_procs.size(); ++i)
-    boot->pass("procs" + std::to_string(i), boot->cgroup.v1_procs[i].get());
-  TRY_AS(int compiled, filter(plan.filter));
-  boot->pass("filter", compiled);
-  if (boot->request.run) {
-    constexpr std::array<const char*, 3> kNames = {"stdin", "stdout", "stderr"};
-    for (size_t i = 0; i < kNames.size() && !boot->request.tty; ++i)
-      boot->pass(kNames.at(i), boot->request.stdio.at(i).get());
-    return {};
-  }
-  TRY_AS(UniqueFd dir, parts_.registry->zone_dir(boot->name, true));
-  TRY(base::make_dirs(dir.get(), "log", 0700));
-  return {};
-}
-
-Status Runtime::collect_native(Boot* boot) {
-  TRY_AS(UniqueFd root, core::clone_tree(boot->tree_dir.get()));
-  boot->pass("root", std::move(root));
-  for (size_t i = 0; i < boot->host_trees.size(); ++i) {
-    TRY_AS(UniqueFd tree, core::clone_tree(boot->host_trees[i].object.fd.get()));
-    boot->pass("fs." + std::to_string(i), std::move(tree));
-  }
-  if (is_read_down(*boot->zone)) {
-    TRY_AS(UniqueFd control, listen_read_down(*parts_.registry, boot->name));
-    boot->pass("control", std::move(control));
-  }
-  const core::ZonePlan& plan = boot->planned.plan;
-  if (plan.ports.empty()) return {};
-  TRY_AS(auto files, parts_.networks->name_files(boot->name, plan.ports));
-  for (const auto& [name, file] :
-       {std::pair("hosts", &files.hosts), std::pair("resolver", &files.resolver)}) {
-    if (!core::mounts_tree(plan, name)) continue;
-    TRY_AS(UniqueFd tree, core::clone_tree(file->get()));
-    boot->pass(name, std::move(tree));
-  }
-  return {};
-}
-
 Status Runtime::run_steps(Boot* boot) {
-  for (const Step& step : kSteps) {
-    std::string point = std::string("boot.") + step.name;
-    TRY(fault_point(point + ".before"));
-    TRY((this->*step.act)(boot));
-    TRY(fault_point(point + ".after"));
-  }
+  for (const Step& step : kSteps) TRY(run_step(boot, step));
   return {};
+}
+
+Status Runtime::run_step(Boot* boot, const Step& step) {
+  std::string point = std::string("boot.") + step.name;
+  TRY(fault_point(point + ".before"));
+  TRY((this->*step.act)(boot));
+  return fault_point(point + ".after");
 }
 
 Status Runtime::step_range(Boot* boot) {
   Zone* zone = boot->zone;
-  TRY_AS(core::IdRange range, parts_.ids->lease());
   RuntimeRecord record;
+  if (!is_vm(*zone))
+    boot->prepared = parts_.prepared->take(parts_.networks->takes_link(zone->spec));
+  if (boot->prepared) {
+    record.range_base = boot->prepared->range.base;
+    record.link = boot->prepared->link;
+  } else {
+    TRY_AS(core::IdRange range, parts_.ids->lease());
+    record.range_base = range.base;
+  }
   record.zone = zone->name;
   record.boot_id = boot->boot_id;
   record.pool = zone->spec.pool;
-  record.range_base = range.base;
   record.boots = zone->boots + 1;
   record.ephemeral = zone->ephemeral;
   record.label = zone->label.encode();
@@ -277,7 +234,13 @@ Status Runtime::step_cgroup(Boot* boot) {
 }
 
 Status Runtime::step_ports(Boot* boot) {
-  return parts_.networks->connect(boot->zone->name, boot->planned.plan.ports);
+  return parts_.networks->expect(boot->zone->name, boot->planned.plan.ports);
+}
+
+Status Runtime::step_rules(Boot* boot) {
+  TRY(parts_.networks->connect(*boot->zone));
+  if (!boot->prepared || boot->prepared->link.empty()) return {};
+  return parts_.networks->finish(boot->planned.plan.ports.front(), boot->prepared->net.get());
 }
 
 Status Runtime::step_record(Boot* boot) {
@@ -299,15 +262,6 @@ Status Runtime::step_launch(Boot* boot) {
   return {};
 }
 
-Result<int> Runtime::filter(const std::string& profile) {
-  auto it = filters_.find(profile);
-  if (it == filters_.end()) {
-    TRY_AS(UniqueFd compiled, core::filter_memfd(profile));
-    it = filters_.emplace(profile, std::move(compiled)).first;
-  }
-  return it->second.get();
-}
-
 void Runtime::launched(const std::shared_ptr<Boot>& boot, Result<KeeperReply> reply) {
   Zone* zone = parts_.registry->find(boot->name);
   // Cleaned up meanwhile: whoever did so has answered the waiters; we answer our own caller.
@@ -316,6 +270,8 @@ void Runtime::launched(const std::shared_ptr<Boot>& boot, Result<KeeperReply> re
         Code::kState, "zone " + base::quoted(boot->name) + " was halted while it booted");
     return boot->done(reply ? gone : reply.error());
   }
+  // The keeper only knows that they are not there.
+  if (!boot->rules) return failed(boot, base::Error(boot->rules.error()).context(subject(*zone)));
   if (!reply) return failed(boot, std::move(reply).error().context(subject(*zone)));
   if (Status shared = parts_.networks->share(boot->name); !shared)
     return failed(boot, std::move(shared).error().context(subject(*zone)));

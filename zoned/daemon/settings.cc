@@ -13,6 +13,7 @@ namespace {
 
 constexpr int64_t kMaxShares = 10000;
 constexpr int64_t kMaxAuditFiles = 1000000;
+constexpr int64_t kMaxPrepared = 64;
 
 base::Error wrong(const core::ConfigDocument& document, const core::ConfigEntry& entry,
                   const char* what) {
@@ -45,9 +46,14 @@ base::Result<Settings> settings_from_document(const core::ConfigDocument& docume
       if (value == nullptr || (*value != "own" && *value != "two-person"))
         return wrong(document, entry, "downgrade-approval is \"own\" or \"two-person\"");
       settings.two_person = *value == "two-person";
+    } else if (name == "prepared") {
+      const auto* value = std::get_if<int64_t>(&entry.value);
+      if (value == nullptr || *value < 0 || *value > kMaxPrepared)
+        return wrong(document, entry, "prepared is a number from 0 to 64");
+      settings.prepared = static_cast<uint32_t>(*value);
     } else {
-      std::string near =
-          base::nearest(name, {"host-shares", "host-reserve", "audit-keep", "downgrade-approval"});
+      std::string near = base::nearest(
+          name, {"host-shares", "host-reserve", "audit-keep", "downgrade-approval", "prepared"});
       return make_error(
           Code::kInvalid,
           core::place_text(document, entry.key_place) + "unknown key " + base::quoted(name),

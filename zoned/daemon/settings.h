@@ -19,6 +19,8 @@ struct Settings {
   // downgrade-approval = "own" | "two-person": what goes down by zone copy waits for another user, of
   // the role security.
   bool two_person = false;
+  // prepared, 0..64: namespaces that are kept ready for boots, with a link and without (prepared.h).
+  uint32_t prepared = 4;
   bool operator==(const Settings&) const = default;
 };
 

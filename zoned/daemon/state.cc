@@ -166,7 +166,8 @@ std::string to_text(const RuntimeRecord& record) {
                 {"ephemeral", record.ephemeral},
                 {"config", record.config},
                 {"id", record.id},
-                {"label", record.label}};
+                {"label", record.label},
+                {"link", record.link}};
   return value.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
 }
 
@@ -189,6 +190,7 @@ Result<RuntimeRecord> runtime_record_from_text(std::string_view text) {
   record.config = members.text("config");
   record.id = members.text("id");
   record.label = members.optional_text("label");
+  record.link = members.optional_text("link");
   TRY(members.finish());
   TRY(base::check_name("zone", record.zone));
   TRY(base::check_name("pool", record.pool));

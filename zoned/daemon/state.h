@@ -53,6 +53,7 @@ struct RuntimeRecord {
   std::string config;      // ephemeral: the only copy; empty otherwise
   std::string id;          // likewise
   std::string label;       // labels::Label::encode(); empty: written by a daemon that had none
+  std::string link;        // host name of the first port's link if that was made ahead (prepared.h)
   bool operator==(const RuntimeRecord&) const = default;
 };
 

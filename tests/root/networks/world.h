@@ -7,7 +7,10 @@
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
+#include <iterator>
 #include <optional>
+#include <set>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -69,8 +72,16 @@ class World {
     return 0;
   }
   std::string tables() { return harness::shell_ok(*box_, "nft list tables"); }
-  // Links of the host's side but loopback.
-  std::string links() { return harness::shell_ok(*box_, "ip -br link | grep -v ^lo || true"); }
+  // Links of the host's side but loopback, and but those that no zone has yet (netns::prepare_link).
+  std::string links() {
+    return harness::shell_ok(*box_, "ip -br link | grep -v -e ^lo -e 02:00:00:00:00:02 || true");
+  }
+  // Those: their names.
+  std::set<std::string> prepared() {
+    std::istringstream lines(
+        harness::shell_ok(*box_, "ip -br link | grep 02:00:00:00:00:02 | cut -d@ -f1 || true"));
+    return {std::istream_iterator<std::string>(lines), {}};
+  }
 
  private:
   OwnNetwork network_;  // outlives the instance

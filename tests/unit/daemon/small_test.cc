@@ -27,6 +27,11 @@ TEST_CASE("settings have defaults, ranges and errors with a place") {
   CHECK(must(settings("host-reserve = \"2G\"\n", "f")).host_reserve == 2ULL << 30);
   CHECK(must(settings("audit-keep = 7\n", "f")).audit_keep == 7);
   CHECK_FALSE(settings("audit-keep = -1\n", "f").ok());
+  CHECK(must(settings("", "f")).prepared == 4);
+  CHECK(must(settings("prepared = 0\n", "f")).prepared == 0);
+  CHECK(must(settings("prepared = 64\n", "f")).prepared == 64);
+  for (const char* bad : {"prepared = 65\n", "prepared = -1\n", "prepared = true\n"})
+    CHECK_FALSE(settings(bad, "f").ok());
   CHECK_FALSE(settings("host-shares = 0\n", "f").ok());
   CHECK_FALSE(settings("host-shares = \"1\"\n", "f").ok());
   CHECK_FALSE(settings("host-reserve = 5\n", "f").ok());

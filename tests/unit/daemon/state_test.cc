@@ -23,6 +23,7 @@ RuntimeRecord sample_record() {
   record.os = true;
   record.stop_signal = 38;
   record.boots = 7;
+  record.link = "zabcdefpmade1ah";
   return record;
 }
 
