@@ -77,7 +77,8 @@ base::Result<int> info(const Context& context, const Arguments& arguments) {
   if (bool_of(zone, "ephemeral")) line("ephemeral", "yes");
   json facts = reply.value("facts", json::object());  // items() refers to it
   for (const auto& fact : facts.items()) {
-    if (fact.value().is_string()) line(fact.key(), fact.value().get<std::string>());
+    if (fact.value().is_string() && !zone.contains(fact.key()))
+      line(fact.key(), fact.value().get<std::string>());
   }
   std::string config = text_of(reply, "config");
   if (!config.empty()) text += "\n" + config + (config.ends_with('\n') ? "" : "\n");
