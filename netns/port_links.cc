@@ -34,6 +34,12 @@ bool has_ipv6(const PortPlan& port) {
                      [](const Prefix& own) { return own.address.is_v6(); });
 }
 
+// Below that MTU the kernel takes IPv6 off a link (RFC 8200, 5).
+bool speaks_ipv6(const PortPlan& port) {
+  constexpr uint32_t kLeastMtu = 1280;
+  return ipv6_is_on() && port.mtu >= kLeastMtu;
+}
+
 // The requests that set up one end, in the order in which the kernel must see them.
 class End {
  public:
@@ -64,7 +70,7 @@ class End {
   }
   Status veth_settings(const PortPlan& port) {
     TRY_AS(Mac mac, parse_mac(port.mac));
-    if (ipv6_is_on()) {
+    if (speaks_ipv6(port)) {
       no_made_up_addresses(settings().nest(IFLA_AF_SPEC)).end();
       address({link_local_of(mac), 64}, RT_SCOPE_UNIVERSE);
     } else if (has_ipv6(port)) {
@@ -236,7 +242,7 @@ Status Links::configure_host_end(const PortPlan& port) {
   End end(link.index, port.host_name);
   bool forward = is_point_to_point(port);
   Request& settings = end.settings().nest(IFLA_AF_SPEC);
-  no_made_up_addresses(settings);
+  if (speaks_ipv6(port)) no_made_up_addresses(settings);
   if (forward) {
     settings.nest(AF_INET).nest(IFLA_INET_CONF).u32(IPV4_DEVCONF_FORWARDING, 1);
     settings.u32(IPV4_DEVCONF_ROUTE_LOCALNET, publishes_loopback(port) ? 1 : 0);
@@ -295,9 +301,12 @@ Status prepare_link(Links& host, const std::string& host_name, int zone_netns) {
 }
 
 Status finish_port(Links& host, const PortPlan& port, int zone_netns) {
+  Status there = host.set_mac_and_mtu(port.host_name, port.host_mac, port.mtu);
+  // Somebody has removed it while it waited.
+  if (!there && there.error().sys_errno == ENODEV) return make_port(host, port, zone_netns);
   auto finish = [&]() -> Status {
+    TRY(std::move(there));
     TRY_AS(Links zone, Links::open_in(zone_netns));
-    TRY(host.set_mac_and_mtu(port.host_name, port.host_mac, port.mtu));
     TRY(zone.set_mac_and_mtu(port.name, port.mac, port.mtu));
     return make_ends(host, zone, port);
   };

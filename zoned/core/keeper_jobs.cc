@@ -205,6 +205,7 @@ void Keeper::job_ready(Job* job, std::vector<UniqueFd> made) {
     reply(job->connection, job->request, json::object(), fds);
     return end_job(job);
   }
+  if (pid <= 0) return job_failed(job, make_error(Code::kInternal, "a process without a number"));
   if (!made.empty()) terminal = std::move(made[0]);
   if (job->kind == Job::Kind::kEnter) {
     fds.push_back(job->status_read.get());

@@ -35,7 +35,7 @@ struct Passage {
   const ChildPlan* child;
   const char* refused = nullptr;  // what could not be joined
   int error = 0;
-  long pid = 0;  // negative: not cloned
+  pid_t pid = 0;  // by the kernel, so that it is there whatever becomes of the passer
 };
 
 // Shares our memory until it ends: nothing here but system calls.
@@ -46,8 +46,9 @@ struct Passage {
   } else if (setns(passage.prepared.net, CLONE_NEWNET) != 0) {
     passage.refused = "join the network namespace";
   } else {
-    passage.pid = syscall(SYS_clone3, &passage.args, sizeof passage.args);
-    if (passage.pid == 0) run_boot_steps(*passage.child);
+    long pid = syscall(SYS_clone3, &passage.args, sizeof passage.args);
+    if (pid == 0) run_boot_steps(*passage.child);
+    if (pid > 0) _exit(0);
   }
   passage.error = errno;
   _exit(0);
@@ -62,11 +63,11 @@ long clone_and_wait(clone_args* args, void (*run)(void*), void* argument) {
       "test %%rax, %%rax\n\t"
       "jnz 1f\n\t"
       "xor %%ebp, %%ebp\n\t"
-      "mov %[argument], %%rdi\n\t"
-      "call *%[run]\n"
+      "mov %%rdx, %%rdi\n\t"
+      "call *%%rbx\n"
       "1:"
       : "=a"(result)
-      : "a"(SYS_clone3), "D"(args), "S"(sizeof *args), [run] "r"(run), [argument] "r"(argument)
+      : "a"(SYS_clone3), "D"(args), "S"(sizeof *args), "b"(run), "d"(argument)
       : "rcx", "r11", "memory");
   return result;
 }
@@ -117,7 +118,8 @@ Result<ZoneProcess> clone_into(const PreparedNamespaces& prepared, const clone_a
   int pidfd = -1;
   Passage passage = {prepared, args, &child};
   passage.args.flags &= ~uint64_t{CLONE_INTO_CGROUP};  // where the passer is
-  passage.args.flags |= CLONE_PIDFD;
+  passage.args.flags |= CLONE_PIDFD | CLONE_PARENT_SETTID;
+  passage.args.parent_tid = reinterpret_cast<uintptr_t>(&passage.pid);
   passage.args.pidfd = reinterpret_cast<uintptr_t>(&pidfd);
   clone_args passer = {};
   passer.flags =
@@ -128,8 +130,9 @@ Result<ZoneProcess> clone_into(const PreparedNamespaces& prepared, const clone_a
   long pid = clone_and_wait(&passer, pass, &passage);
   if (pid < 0) return clone_failed(static_cast<int>(-pid));
   if (passage.refused != nullptr) return sys_error(passage.refused, passage.error);
-  if (passage.pid < 0) return clone_failed(passage.error);
-  return ZoneProcess{static_cast<pid_t>(passage.pid), UniqueFd(pidfd), static_cast<pid_t>(pid)};
+  if (passage.pid > 0) return ZoneProcess{passage.pid, UniqueFd(pidfd), static_cast<pid_t>(pid)};
+  if (passage.error != 0) return clone_failed(passage.error);
+  return make_error(Code::kIo, "what was to clone the zone's first process was killed");
 }
 
 }  // namespace core

@@ -35,7 +35,7 @@ base::Status check_prepared(const PreparedNamespaces& prepared, const IdRange& i
 struct ZoneProcess {
   pid_t pid = 0;
   base::UniqueFd pidfd;
-  pid_t passer = 0;  // a child of our parent too, which has ended: see clone_into
+  pid_t passer = 0;  // a child of our parent too, ended or about to: see clone_into
 };
 // The zone's first process, which runs the boot steps of child_setup.h, with new namespaces of its own
 // inside the prepared ones. Its pid namespace and the others must belong to its user namespace, and who

@@ -38,6 +38,12 @@ int stop_signal_of(const core::ZonePlan& plan, const core::TreeFacts& tree) {
   return tree.systemd ? SIGRTMIN + 4 : SIGUSR2;
 }
 
+// To enter what is there takes a process more, which counts too (core/namespaces.h).
+bool takes_prepared(const Zone& zone) {
+  constexpr uint64_t kFew = 8;
+  return !is_vm(zone) && zone.spec.processes.value_or(kFew) >= kFew;
+}
+
 Giver giver_to(const Zone* zone) {
   return zone != nullptr && is_service(*zone) ? Giver::kZoned : Giver::kAdministrator;
 }
@@ -126,7 +132,7 @@ Status Runtime::run_step(Boot* boot, const Step& step) {
 Status Runtime::step_range(Boot* boot) {
   Zone* zone = boot->zone;
   RuntimeRecord record;
-  if (!is_vm(*zone))
+  if (takes_prepared(*zone))
     boot->prepared = parts_.prepared->take(parts_.networks->takes_link(zone->spec));
   if (boot->prepared) {
     record.range_base = boot->prepared->range.base;

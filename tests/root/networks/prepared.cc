@@ -130,6 +130,43 @@ TEST_CASE("links made ahead become ports like others, are made again, and go wit
   CHECK(world.links().empty());
 }
 
+TEST_CASE("a link that somebody removed while it waited is made anew") {
+  World world;
+  world.ok({"net", "create", "lan", "subnet=10.1.2.0/24"});
+  world.boot("a", {"net.0.network=lan"});
+  REQUIRE(is_full(world));
+  std::set<std::string> ready = world.prepared();
+  for (const std::string& link : ready) shell_ok(world.box(), "ip link del " + link);
+  world.boot("b", {"net.0.network=lan"});
+  CHECK(ready.contains(world.port_of("b")["host_name"]));
+  CHECK(world.reaches("a", world.address_of("b")));
+}
+
+TEST_CASE("a limit of few processes counts the same whether something was made ahead or not") {
+  World world;
+  for (const char* name : {"first", "second"}) {
+    INFO(name);
+    world.ok({"create", name, "--from", "dir:" + world.box().root() + "/tree", "--set",
+              R"(command=["/bin/sleep","1000"])", "--set", "limits.processes=2", "--boot"});
+    harness::sleep_for(std::chrono::milliseconds(300));
+  }
+}
+
+TEST_CASE("an MTU below that of IPv6 leaves IPv4 alone") {
+  World world;
+  world.ok({"net", "create", "lan", "subnet=10.1.2.0/24", "mtu=576"});
+  world.boot("a", {"net.0.network=lan"});
+  REQUIRE(is_full(world));
+  world.boot("b", {"net.0.network=lan"});
+  for (const char* zone : {"a", "b"}) {
+    INFO(zone);
+    CHECK_THAT(world.ok({"exec", zone, "--", "/bin/ip", "link", "show", "net0"}),
+               Catch::Contains("mtu 576"));
+    CHECK(world.reaches(zone, "169.254.1.1"));
+  }
+  CHECK(world.reaches("a", world.address_of("b")));
+}
+
 TEST_CASE("a run on a link that was made ahead keeps it over a restart of zoned") {
   World world;
   world.ok({"net", "create", "lan", "subnet=10.1.2.0/24"});
