@@ -92,7 +92,7 @@ class Bench {
     // What a first boot makes and what stays: keepers, the pool's cgroups.
     trial::make_zone(box_, kZone, tree_, {R"(command=["/bin/sleep","1000"])"});
     box_.zone_ok({"delete", "-F", kZone});
-    empty_ = trial::census(box_);
+    empty_ = trial::settled_census(box_);
   }
   // Brings the zone to where the verb starts, then restarts the daemon with the fault (or without).
   void prepare(const Verb& verb, const std::string& fault) {

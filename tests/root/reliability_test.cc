@@ -362,8 +362,7 @@ TEST_CASE("create, boot, halt and delete over and over leave nothing and take no
     box.zone_ok({"halt", name});
     box.zone_ok({"delete", name});
     if (i + 1 != kWarm) continue;
-    harness::sleep_for(milliseconds(200));
-    held = trial::census(box);
+    held = trial::settled_census(box);
     daemon_before = trial::rss_bytes(box.daemon_pid());
     keepers_before = keepers_rss();
   }

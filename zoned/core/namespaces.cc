@@ -114,7 +114,7 @@ Result<ZoneProcess> clone_into(const PreparedNamespaces& prepared, const clone_a
   struct alignas(16) Stack {
     unsigned char bytes[kStack];
   };
-  auto stack = std::make_unique<Stack>();
+  auto stack = std::make_unique_for_overwrite<Stack>();
   int pidfd = -1;
   Passage passage = {prepared, args, &child};
   passage.args.flags &= ~uint64_t{CLONE_INTO_CGROUP};  // where the passer is

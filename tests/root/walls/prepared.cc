@@ -1,5 +1,6 @@
 // The keeper takes no namespaces for a zone but its range's (core::check_prepared).
 #include <sched.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -31,8 +32,12 @@ struct Process {
   }
 };
 
-// Takes the range's id on for a moment, as a preparer does, and is root again.
+// Takes the range's id on for a moment, as a preparer does, and is root again, as other tests know it.
 Pair make(const core::IdRange& ids) {
+  struct Securebits {
+    int before = prctl(PR_GET_SECUREBITS);
+    ~Securebits() { prctl(PR_SET_SECUREBITS, before); }
+  } restored;
   clone_args args = {};
   args.flags = CLONE_NEWUSER | CLONE_NEWNET;
   args.exit_signal = SIGCHLD;
