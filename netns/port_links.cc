@@ -308,7 +308,10 @@ Status finish_port(Links& host, const PortPlan& port, int zone_netns) {
     TRY(std::move(there));
     TRY_AS(Links zone, Links::open_in(zone_netns));
     TRY(zone.set_mac_and_mtu(port.name, port.mac, port.mtu));
-    return make_ends(host, zone, port);
+    // It has been running since it was prepared.
+    TRY(host.configure_host_end(port));
+    TRY(zone.configure_zone_end(port));
+    return set_wanted_caps(host, port);
   };
   Status status = finish();
   if (status.ok()) return {};

@@ -16,8 +16,8 @@
 //       clone_tree() (mounts.h) in zoned's own mount namespace; "cgroup" (v2 payload folder, if any),
 //       "procs0".. (v1 tasks), "filter" (seccomp_filter.h), ExecPlan::descriptor unless it is "init" (the keeper has that one),
 //       "stdin"/"stdout"/"stderr" for kClient, those of kept_fds but taps ("tap0"..) and "console"; made
-//       ahead by "prepare": "user" and "net", or "net+link" if the link of the first port is in it, which
-//       zoned sees to; "go": with ports, a pipe that says "g" when they have their rules
+//       ahead by "prepare": "user" and "net", whose link is not among the plan's ports, since zoned sees to
+//       it; "go": with ports, a pipe that says "g" when all have their rules
 //   {op: "enter", plan, fds: [names]}        {pid} + status pipe read end; with tty also the pty
 //       names: "cgroup" (v2 exec leaf, if any), "procs0".., "filter", "stdin", "stdout", "stderr"
 //   {op: "mount", zone, boot_id}             {}   + a descriptor of /dev/fuse, whose file system is mounted

@@ -62,8 +62,7 @@ PreparedNamespaces prepared_in(const FdTable& fds) {
     auto it = fds.find(name);
     return it == fds.end() ? -1 : it->second;
   };
-  bool has_link = fds.contains("net+link");
-  return {find("user"), find(has_link ? "net+link" : "net"), has_link};
+  return {find("user"), find("net")};
 }
 
 // The failure pipe: EOF means that exec has happened.
@@ -204,9 +203,9 @@ Status Launcher::await_rules() {
   return {};
 }
 
-// Before the pivot, while the host's /proc/sys is there. A link that was made ahead is zoned's matter.
+// Before the pivot, while the host's /proc/sys is there.
 Status Launcher::make_ports() {
-  if (plan_.ports.size() <= taps_.size() + (prepared_.has_link ? 1 : 0)) return {};
+  if (plan_.ports.size() == taps_.size()) return {};
   TRY(await_rules());
   UniqueFd own;
   if (prepared_.net < 0) {
@@ -214,9 +213,8 @@ Status Launcher::make_ports() {
   }
   int zone = own ? own.get() : prepared_.net;
   TRY_AS(netns::Links host, netns::Links::open());
-  for (size_t i = prepared_.has_link ? 1 : 0; i < plan_.ports.size(); ++i)
-    if (plan_.ports[i].kind != netns::PortKind::kTap)
-      TRY(netns::make_port(host, plan_.ports[i], zone));
+  for (const netns::PortPlan& port : plan_.ports)
+    if (port.kind != netns::PortKind::kTap) TRY(netns::make_port(host, port, zone));
   return {};
 }
 

@@ -25,7 +25,6 @@ base::Result<base::UniqueFd> namespace_of(pid_t process, const char* kind);
 struct PreparedNamespaces {
   int user = -1;
   int net = -1;
-  bool has_link = false;  // of the zone's first port (netns::prepare_link)
 };
 
 // kDenied: not a user namespace that is owned by the range, with a network namespace that belongs to it

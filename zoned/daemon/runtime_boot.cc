@@ -44,6 +44,16 @@ bool takes_prepared(const Zone& zone) {
   return !is_vm(zone) && zone.spec.processes.value_or(kFew) >= kFew;
 }
 
+// The launcher makes the ports that the plan has: not the one whose link is there already.
+json plan_to_launch(core::ZonePlan* plan, const std::optional<Prepared::Namespaces>& prepared) {
+  if (!prepared || prepared->link.empty()) return core::to_json(*plan);
+  netns::PortPlan first = std::move(plan->ports.front());
+  plan->ports.erase(plan->ports.begin());
+  json launched = core::to_json(*plan);
+  plan->ports.insert(plan->ports.begin(), std::move(first));
+  return launched;
+}
+
 Giver giver_to(const Zone* zone) {
   return zone != nullptr && is_service(*zone) ? Giver::kZoned : Giver::kAdministrator;
 }
@@ -95,9 +105,10 @@ void Runtime::boot(Zone* zone, BootRequest request, OnBooted done) {
   arm(zone, kBootDeadline, &Runtime::kill_zone);
   if (Status status = collect(boot.get()); !status)
     return failed(boot, std::move(status).error().context(subject(*zone)));
-  json plan = core::to_json(boot->planned.plan);
-  json body = {
-      {"op", "launch"}, {"plan", plan}, {"logged", !boot->request.run}, {"fds", boot->names}};
+  json body = {{"op", "launch"},
+               {"plan", plan_to_launch(&boot->planned.plan, boot->prepared)},
+               {"logged", !boot->request.run},
+               {"fds", boot->names}};
   parts_.keepers->request(
       zone->record->keeper, std::move(body), boot->fds,
       [this, boot](Result<KeeperReply> reply) { launched(boot, std::move(reply)); });
@@ -114,7 +125,8 @@ void Runtime::boot(Zone* zone, BootRequest request, OnBooted done) {
   // configuration of an ephemeral zone can't change, so that its plan can be made again.
   const Zone* sent = parts_.registry->find(boot->name);
   if (sent != nullptr && sent->launching && !sent->ephemeral)
-    base::log_ignored(subject(*sent) + ": plan", parts_.registry->write_plan(sent->name, plan));
+    base::log_ignored(subject(*sent) + ": plan",
+                      parts_.registry->write_plan(sent->name, core::to_json(boot->planned.plan)));
 }
 
 Status Runtime::run_steps(Boot* boot) {

@@ -37,7 +37,7 @@ Status Runtime::collect(Boot* boot) {
   boot->pass("filter", compiled);
   if (boot->prepared) {
     boot->pass("user", boot->prepared->user.get());
-    boot->pass(boot->prepared->link.empty() ? "net" : "net+link", boot->prepared->net.get());
+    boot->pass("net", boot->prepared->net.get());
   }
   if (!plan.ports.empty()) {
     TRY_AS(base::Pipe go, base::make_pipe());

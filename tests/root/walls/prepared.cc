@@ -20,7 +20,7 @@ constexpr core::IdRange kOther{core::kIdsPerZone * 28001};
 struct Pair {
   UniqueFd user;
   UniqueFd net;
-  core::PreparedNamespaces borrowed() const { return {user.get(), net.get(), false}; }
+  core::PreparedNamespaces borrowed() const { return {user.get(), net.get()}; }
 };
 
 // Ends whatever is in it.
