@@ -160,7 +160,8 @@ Status set_wanted_caps(Links& host, const PortPlan& port) {
   return set_caps(host, port.host_name, port.receive_bits, port.send_bits);
 }
 
-Status make_ends(Links& host, Links& zone, const PortPlan& port) {
+Status make_ends(Links& host, const PortPlan& port, int zone_netns) {
+  TRY_AS(Links zone, Links::open_in(zone_netns));
   TRY(host.configure_host_end(port));
   TRY(zone.configure_zone_end(port));
   TRY(host.await_running(port.host_name));
@@ -275,11 +276,7 @@ Status make_port(Links& host, const PortPlan& port, int zone_netns) {
   if (port.kind == PortKind::kDevice) return make_device_port(host, port, zone_netns);
   Status created = host.create_veth(port, zone_netns);
   if (!created) return std::move(created).error().context("port '" + port.name + "'");
-  auto finish = [&]() -> Status {
-    TRY_AS(Links zone, Links::open_in(zone_netns));
-    return make_ends(host, zone, port);
-  };
-  Status status = finish();
+  Status status = make_ends(host, port, zone_netns);
   if (status.ok()) return {};
   return undone(host, port, std::move(status).error());
 }
@@ -301,11 +298,10 @@ Status prepare_link(Links& host, const std::string& host_name, int zone_netns) {
 }
 
 Status finish_port(Links& host, const PortPlan& port, int zone_netns) {
-  Status there = host.set_mac_and_mtu(port.host_name, port.host_mac, port.mtu);
+  Status status = host.set_mac_and_mtu(port.host_name, port.host_mac, port.mtu);
   // Somebody has removed it while it waited.
-  if (!there && there.error().sys_errno == ENODEV) return make_port(host, port, zone_netns);
+  if (!status && status.error().sys_errno == ENODEV) return make_port(host, port, zone_netns);
   auto finish = [&]() -> Status {
-    TRY(std::move(there));
     TRY_AS(Links zone, Links::open_in(zone_netns));
     TRY(zone.set_mac_and_mtu(port.name, port.mac, port.mtu));
     // It has been running since it was prepared.
@@ -313,7 +309,7 @@ Status finish_port(Links& host, const PortPlan& port, int zone_netns) {
     TRY(zone.configure_zone_end(port));
     return set_wanted_caps(host, port);
   };
-  Status status = finish();
+  if (status) status = finish();
   if (status.ok()) return {};
   return undone(host, port, std::move(status).error());
 }

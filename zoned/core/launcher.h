@@ -2,7 +2,8 @@
 // `zone exec`. Whatever they do may block on a hostile file system without holding up the keeper.
 //
 // Both speak to the keeper over `keeper`, a SOCK_SEQPACKET socket:
-//   {"pid": N}                 the process exists; it is the keeper's child (CLONE_PARENT)
+//   {"pid": N, "passer": M}    the process exists; it is the keeper's child (CLONE_PARENT), and so was M,
+//                              unless 0, who made it (namespaces.h)
 //   {"ready": true} [+ fd]     exec has happened; fd: the console's or pty's master
 //   {"error": {...}}           it has not; the process, if any, is gone or about to be
 #pragma once

@@ -1,6 +1,6 @@
 // Namespaces made ahead of a boot: a user namespace of a range of ids and a network namespace of it,
-// with the link of a port in it or without. Making them is a fifth of what a boot costs
-// (docs/performance.md, "What a port costs"). They live by their descriptors alone: whoever holds these
+// with the link of a port in it or without. What that saves a boot:
+// docs/performance.md, "What a port costs". They live by their descriptors alone: whoever holds these
 // ends, and all goes, the link on both sides too (namespaces(7)).
 #pragma once
 
