@@ -102,7 +102,10 @@ class Keeper {
   bool busy() const;
   base::Status watch_job(std::unique_ptr<Job> job);
   void on_job(Job* job);
+  void helper_ended(Job* job);
+  void on_word(Job* job, base::Message message);
   void job_ready(Job* job, std::vector<base::UniqueFd> fds);
+  void abandon(Job* job, const base::Error& error);
   void job_failed(Job* job, const base::Error& error);
   void end_job(Job* job);
   base::Status watch_start_calls(int listener);

@@ -150,13 +150,16 @@ bool Keeper::busy() const {
 
 Status Keeper::watch_job(std::unique_ptr<Job> owned) {
   Job* job = owned.get();
+  if (fcntl(job->socket.get(), F_SETFL, O_NONBLOCK) != 0) {
+    kill(job->helper, SIGKILL);
+    return base::sys_error("fcntl");
+  }
   jobs_[job] = std::move(owned);
   job->deadline = loop_->after(kJobDeadline, [this, job] {
     job->deadline = 0;
     // A child of ours, not reaped while its job stands.
     kill(job->helper, SIGKILL);
-    if (job->process > 0 && !unclaimed_.contains(job->process)) kill(job->process, SIGKILL);
-    job_failed(job, make_error(Code::kTimeout, "the zone's first process did not start in time"));
+    abandon(job, make_error(Code::kTimeout, "the zone's first process did not start in time"));
   });
   auto added = loop_->add(job->socket.get(), EPOLLIN, [this, job](uint32_t) { on_job(job); });
   if (!added) {
@@ -167,12 +170,24 @@ Status Keeper::watch_job(std::unique_ptr<Job> owned) {
 
 void Keeper::on_job(Job* job) {
   auto message = base::receive_message(job->socket.get(), kMaxKeeperMessage);
+  if (message && !message->eof) return on_word(job, *std::move(message));
   if (!message && message.error().sys_errno == EAGAIN) return;
-  if (!message || message->eof) {
-    if (job->process > 0 && !unclaimed_.contains(job->process)) kill(job->process, SIGKILL);
-    return job_failed(job, make_error(Code::kIo, "the launcher was killed"));
+  abandon(job, make_error(Code::kIo, "the launcher was killed"));
+}
+
+// Its last word may still wait for us. Without one nobody hangs up: the child that it cloned has
+// copies of its sockets until exec, and waits for it.
+void Keeper::helper_ended(Job* job) {
+  while (jobs_.contains(job)) {
+    auto message = base::receive_message(job->socket.get(), kMaxKeeperMessage);
+    if (!message || message->eof)
+      return abandon(job, make_error(Code::kIo, "the launcher was killed"));
+    on_word(job, *std::move(message));
   }
-  json body = json::parse(message->data, nullptr, false);
+}
+
+void Keeper::on_word(Job* job, base::Message message) {
+  json body = json::parse(message.data, nullptr, false);
   if (!body.is_object()) return job_failed(job, make_error(Code::kInternal, "launcher's message"));
   if (body.contains("pid")) {
     job->process = body.value("pid", 0);
@@ -185,14 +200,14 @@ void Keeper::on_job(Job* job) {
     return;
   }
   if (body.contains("listener")) {
-    if (message->fds.empty()) return job_failed(job, make_error(Code::kInternal, "no listener"));
-    job->zone.start_calls = std::move(message->fds[0]);
+    if (message.fds.empty()) return job_failed(job, make_error(Code::kInternal, "no listener"));
+    job->zone.start_calls = std::move(message.fds[0]);
     if (auto watched = watch_start_calls(job->zone.start_calls.get()); !watched)
       job_failed(job, watched.error());
     return;
   }
   if (body.contains("error")) return job_failed(job, error_from_json(body["error"]));
-  job_ready(job, std::move(message->fds));
+  job_ready(job, std::move(message.fds));
 }
 
 // made: what the helper has sent; of a launcher or joiner the console's or pty's master, if any.
@@ -231,6 +246,11 @@ void Keeper::job_ready(Job* job, std::vector<UniqueFd> made) {
   auto ended = unclaimed_.extract(pid);
   end_job(job);
   if (!ended.empty()) on_exit(pid, ended.mapped());
+}
+
+void Keeper::abandon(Job* job, const base::Error& error) {
+  if (job->process > 0 && !unclaimed_.contains(job->process)) kill(job->process, SIGKILL);
+  job_failed(job, error);
 }
 
 void Keeper::job_failed(Job* job, const base::Error& error) {

@@ -86,8 +86,10 @@ void Keeper::on_exit(pid_t pid, const ExitStatus& status) {
     if (zone.record.pid == pid && !zone.record.exited && !zone.pidfd)
       return zone_ended(zone, status);
   }
-  for (const auto& [key, job] : jobs_)
-    if (job->helper == pid || job->passer == pid) return;  // its socket tells
+  for (const auto& [key, job] : jobs_) {
+    if (job->helper == pid) return helper_ended(key);
+    if (job->passer == pid) return;  // the helper has waited for it
+  }
   if (!jobs_.empty()) unclaimed_[pid] = status;
 }
 

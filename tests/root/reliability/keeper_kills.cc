@@ -1,6 +1,11 @@
 // kill -9 of zone-keepers, alone and together with zoned.
 #include <algorithm>
+#include <atomic>
 #include <catch2/catch.hpp>
+#include <csignal>
+#include <fstream>
+#include <set>
+#include <thread>
 
 #include "base/strings.h"
 #include "tests/harness/rounds.h"
@@ -56,6 +61,53 @@ bool all_replaced(const Sandbox& box, const std::vector<pid_t>& dead, size_t cou
            return std::find(dead.begin(), dead.end(), pid) != dead.end();
          });
 }
+
+// What a keeper has forked and not put into a zone: launchers, and what serves them.
+std::vector<pid_t> helpers_of(pid_t keeper) {
+  std::string tasks = "/proc/" + std::to_string(keeper) + "/task/" + std::to_string(keeper);
+  std::ifstream children(tasks + "/children");
+  std::vector<pid_t> helpers;
+  for (pid_t pid; children >> pid;) {
+    std::ifstream status("/proc/" + std::to_string(pid) + "/status");
+    std::string line;
+    while (std::getline(status, line) && !line.starts_with("NSpid:")) {
+    }
+    // One number: it is in no pid namespace of a zone.
+    if (std::count(line.begin(), line.end(), '\t') == 1) helpers.push_back(pid);
+  }
+  return helpers;
+}
+
+// While it lives each helper of these keepers is killed, sooner and later in its life.
+class HelperKiller {
+ public:
+  explicit HelperKiller(std::vector<pid_t> keepers)
+      : thread_([this, keepers = std::move(keepers)] { work(keepers); }) {}
+  ~HelperKiller() {
+    done_ = true;
+    thread_.join();
+  }
+  HelperKiller(const HelperKiller&) = delete;
+  HelperKiller& operator=(const HelperKiller&) = delete;
+
+ private:
+  void work(const std::vector<pid_t>& keepers) {
+    constexpr int kSteps = 12;
+    std::set<pid_t> seen;
+    for (int turn = 0; !done_;) {
+      for (pid_t keeper : keepers)
+        for (pid_t helper : helpers_of(keeper)) {
+          if (!seen.insert(helper).second) continue;
+          std::this_thread::sleep_for(std::chrono::microseconds(300) * (turn++ % kSteps));
+          kill(helper, SIGKILL);  // a zombie, at worst: its keeper is busy with our test
+        }
+      std::this_thread::sleep_for(std::chrono::microseconds(100));
+    }
+  }
+
+  std::atomic<bool> done_ = false;
+  std::thread thread_;
+};
 
 }  // namespace
 
@@ -125,4 +177,35 @@ TEST_CASE("after kill -9 of zoned and all keepers at once each zone is adopted o
     if (trial::state_of(box, "writer") == "installed") box.zone_ok({"boot", "writer"});
   }
   trial::check_recovery_is_quiet(box);
+}
+
+TEST_CASE("a launcher that is killed alone fails its boot at once, and leaves nothing") {
+  Sandbox box;
+  std::string tree = trial::small_tree(box);
+  trial::make_zone(box, "still", tree, {R"(command=["/bin/sleep","100000"])"});
+  box.zone_ok({"halt", "still"});
+  auto held = trial::settled_census(box);
+  std::string told;
+  size_t booted = 0;
+  {
+    HelperKiller killer(box.keeper_pids());
+    for (size_t i = 0, n = harness::rounds(60, 1000); i < n; ++i) {
+      auto before = trial::Clock::now();
+      base::Output boot = box.zone({"boot", "still"});
+      CHECK(trial::Clock::now() - before < std::chrono::seconds(5));
+      CHECK(trial::state_of(box, "still") == (boot.status == 0 ? "running" : "installed"));
+      if (boot.status == 0) {
+        ++booted;
+        box.zone_ok({"halt", "still"});
+      } else {
+        told += boot.err;
+      }
+    }
+  }
+  INFO(booted << " boots were over before");
+  CHECK_THAT(told, Catch::Contains("the launcher was killed"));
+  box.zone_ok({"boot", "still"});
+  CHECK(box.zone_ok({"exec", "still", "--", "/bin/echo", "in"}) == "in\n");
+  box.zone_ok({"halt", "still"});
+  CHECK(trial::settle_to(box, held) == "");
 }
