@@ -1,6 +1,7 @@
 // Ports of running zones, changed.
 #include <algorithm>
 #include <optional>
+#include <set>
 
 #include "base/log.h"
 #include "base/strings.h"
@@ -69,7 +70,7 @@ Result<std::vector<PortPlan>> Networks::plan_change(const Zone& zone, const core
   const std::vector<PortPlan> live = it == live_.end() ? std::vector<PortPlan>() : it->second;
   TRY_AS(std::vector<PortPlan> ports, plan(zone, spec, true));
   std::vector<PortPlan*> anew;
-  uint32_t next_metric = 0;
+  std::set<uint32_t> metrics;  // of links that stay
   for (size_t i = 0; i < ports.size(); ++i) {
     PortPlan& port = ports[i];
     const PortPlan* twin = find_port(live, &PortPlan::name, port.name);
@@ -85,12 +86,13 @@ Result<std::vector<PortPlan>> Networks::plan_change(const Zone& zone, const core
       continue;
     }
     port = *std::move(kept);
-    next_metric = std::max(next_metric, port.metric + 1);
+    metrics.insert(port.metric);
   }
   for (const PortPlan& port : live)
     if (only_at_boot(port) && !find_port(ports, &PortPlan::name, port.name)) return waits(port);
   for (PortPlan* port : anew) name_anew(zone.name, ports, port);
-  for (PortPlan* port : anew) port->metric = std::max(port->metric, next_metric++);
+  for (PortPlan* port : anew)
+    while (!metrics.insert(port->metric).second) ++port->metric;
   TRY(write_leases(zone, ports));
   return ports;
 }

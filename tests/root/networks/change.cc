@@ -74,6 +74,20 @@ TEST_CASE("a running zone gets another port and loses it again") {
   CHECK(eventually([&] { return world.links().empty(); }));
 }
 
+TEST_CASE("a zone's first port leads, also when it went to another network and came back") {
+  World world;
+  world.ok({"net", "create", "lan", "subnet=10.1.2.0/24"});
+  world.ok({"net", "create", "dmz", "subnet=10.9.0.0/24"});
+  world.ok({"net", "create", "far", "subnet=10.8.0.0/24"});
+  world.boot("a", {"net.0.network=lan", "net.1.network=dmz"});
+  const std::string ways = inside(world, "a", "ip route show default");
+  CHECK_THAT(inside(world, "a", "ip route get 192.0.2.1"), Catch::Contains("dev net0"));
+  CHECK(set_live(world, "a", {"net.0.network=far"}));
+  CHECK_THAT(inside(world, "a", "ip route get 192.0.2.1"), Catch::Contains("dev net0"));
+  CHECK(set_live(world, "a", {"net.0.network=lan"}));
+  CHECK(inside(world, "a", "ip route show default") == ways);
+}
+
 TEST_CASE("a zone that was booted without ports gets one, and is known to its neighbours by name") {
   World world;
   world.ok({"net", "create", "lan", "subnet=10.1.2.0/24"});
