@@ -130,6 +130,53 @@ TEST_CASE("links made ahead become ports like others, are made again, and go wit
   CHECK(world.links().empty());
 }
 
+// What has been dropped of links that are no zone's port.
+uint64_t dropped(World& world) {
+  std::istringstream counters(shell_ok(
+      world.box(), "nft list counters | grep -A1 'counter unknown' | grep -o '[0-9]* by'"));
+  uint64_t sum = 0;
+  std::string by;
+  for (uint64_t bytes; counters >> bytes >> by;) sum += bytes;
+  return sum;
+}
+
+// Paths of network namespaces that zoned holds, also for boots to come.
+std::vector<std::string> waiting_networks(World& world) {
+  std::istringstream names(
+      shell_ok(world.box(),
+               "find /proc/" + std::to_string(world.box().daemon_pid()) + "/fd -lname 'net:*'"));
+  return {std::istream_iterator<std::string>(names), {}};
+}
+
+TEST_CASE("what comes by a link that no zone has yet is dropped") {
+  World world;
+  shell_ok(world.box(), "echo 1 > /proc/sys/net/ipv4/ip_forward");
+  world.ok({"net", "create", "lan", "subnet=10.1.2.0/24"});
+  world.boot("a", {"net.0.network=lan"});
+  REQUIRE(is_full(world));
+  const std::string target = world.address_of("a");
+  const std::set<std::string> ready = world.prepared();
+  size_t tried = 0;
+  for (const std::string& network : waiting_networks(world)) {
+    const std::string in = "nsenter --net=" + network + " ";
+    if (harness::shell(world.box(), in + "ip link show net0").status != 0) continue;
+    ++tried;
+    shell_ok(world.box(), in + "ip addr add 10.1.2.77/32 dev net0; " + in +
+                              "ip neigh add 169.254.1.1 lladdr 02:00:00:00:00:02 dev net0; " + in +
+                              "ip route add default via 169.254.1.1 dev net0 onlink");
+    uint64_t before = dropped(world);
+    CHECK(harness::shell(world.box(), in + "$R/tree/bin/ping -c 2 -W 1 " + target).status == 1);
+    CHECK(dropped(world) > before);
+    shell_ok(world.box(),
+             in + "ip neigh del 169.254.1.1 dev net0; " + in + "ip addr del 10.1.2.77/32 dev net0");
+  }
+  CHECK(tried == kEach);
+  // The same link, once it is a port.
+  world.boot("b", {"net.0.network=lan"});
+  CHECK(ready.contains(world.port_of("b")["host_name"]));
+  CHECK(world.reaches("b", target));
+}
+
 TEST_CASE("a link that somebody removed while it waited is made anew") {
   World world;
   world.ok({"net", "create", "lan", "subnet=10.1.2.0/24"});
