@@ -5,7 +5,7 @@
 //   request                                  reply (or {"id", "error": {code, message, hint, errno}})
 //   {op: "hello", after}                     {pid, version, zones: [ZoneRecord], more}: in the order of
 //                                               names, those behind `after` (absent: all); more: ask
-//                                               again with the last name
+//                                               again with the last name; version: kKeeperProtocol
 //   {op: "launch", plan, logged,            {pid, start_time} when the first process has exec'd;
 //     fds: [names]}  + those descriptors       + descriptors: if logged a duplicate of the log pipe
 //                                               (kLog), of the pty's master (kConsole) or of
@@ -54,7 +54,9 @@
 namespace core {
 
 inline constexpr size_t kMaxKeeperMessage = 256 * 1024;
-inline constexpr int kKeeperProtocol = 1;
+// Of requests and what is meant by them. zoned has keepers with a lower one replace their program before
+// it asks for anything else. 2: "go", "prepare".
+inline constexpr int kKeeperProtocol = 2;
 
 struct ExitStatus {
   enum class Kind { kExit, kSignal, kUnknown };

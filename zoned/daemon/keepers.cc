@@ -21,6 +21,7 @@ namespace {
 constexpr milliseconds kRetryFirst{1};
 constexpr milliseconds kRetryLast{1000};
 constexpr milliseconds kHelloTimeout{10000};
+constexpr milliseconds kBusyPause{100};
 constexpr unsigned kAttemptsPerStart = 12;  // 1 + 2 + 4 ... ms: about 4 s
 
 std::string socket_name(unsigned index) { return "keeper-" + std::to_string(index) + ".sock"; }
@@ -64,6 +65,11 @@ void Keepers::connect(unsigned index) {
     return;
   }
   slot.client = *std::move(client);
+  greet(index);
+}
+
+void Keepers::greet(unsigned index) {
+  Slot& slot = *slots_[index];
   slot.hello.clear();
   slot.timer = loop_->after(kHelloTimeout, [this, index] {
     slots_[index]->timer = 0;
@@ -108,6 +114,7 @@ void Keepers::say_hello(unsigned index, const std::string& after) {
 void Keepers::on_hello(unsigned index, Result<KeeperReply> reply) {
   Slot& slot = *slots_[index];
   if (!reply) return;  // on_broken follows
+  if (reply->body.value("version", 0) < core::kKeeperProtocol) return replace(index);
   auto zones = reply->body.find("zones");
   if (zones != reply->body.end() && zones->is_array()) {
     for (const json& value : *zones) {
@@ -125,13 +132,36 @@ void Keepers::on_hello(unsigned index, Result<KeeperReply> reply) {
   loop_->cancel(std::exchange(slot.timer, 0));
   slot.ready = true;
   slot.attempts = 0;
-  slot.started = false;
+  slot.started = slot.replaced = false;
   events_.ready(index, std::exchange(slot.hello, {}));
   for (auto& waiting : std::exchange(slot.waiting, {})) {
     std::vector<int> fds;
     for (const auto& fd : waiting.fds) fds.push_back(fd.get());
     request(index, std::move(waiting.body), fds, std::move(waiting.reply));
   }
+}
+
+// The process stays, its zones are its children; its program does not.
+void Keepers::replace(unsigned index) {
+  Slot& slot = *slots_[index];
+  auto greet_later = [this, index](milliseconds delay) {
+    slots_[index]->replaced = false;
+    slots_[index]->timer = loop_->after(delay, [this, index] {
+      slots_[index]->timer = 0;
+      greet(index);
+    });
+  };
+  loop_->cancel(std::exchange(slot.timer, 0));
+  if (std::exchange(slot.replaced, true)) {
+    events_.trouble("keeper " + std::to_string(index) + ": " + options_.program +
+                    " is older than zoned; install both of one version");
+    return greet_later(kRetryLast);
+  }
+  slot.client->request({{"op", "reexec"}, {"binary", options_.program}}, {},
+                       [greet_later](Result<KeeperReply> reply) {
+                         // What a zoned before us had begun is not over.
+                         if (!reply && reply.error().code != Code::kIo) greet_later(kBusyPause);
+                       });
 }
 
 void Keepers::on_event(unsigned index, const json& event) {

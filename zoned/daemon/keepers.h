@@ -76,6 +76,7 @@ class Keepers {
     unsigned zones = 0;
     unsigned attempts = 0;  // to connect, since the last success
     bool started = false;   // a program was started in this round of attempts
+    bool replaced = false;  // it was asked to run the program of today
     base::EventLoop::TimerId timer = 0;
     std::vector<core::ZoneRecord> hello;
     std::vector<Waiting> waiting;
@@ -84,6 +85,8 @@ class Keepers {
   void connect(unsigned index);
   void retry(unsigned index);
   void spawn(unsigned index);
+  void greet(unsigned index);
+  void replace(unsigned index);
   void say_hello(unsigned index, const std::string& after);
   void on_hello(unsigned index, base::Result<KeeperReply> reply);
   void on_event(unsigned index, const nlohmann::json& event);
