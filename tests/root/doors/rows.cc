@@ -44,17 +44,16 @@ std::vector<Row> guests(const std::string& cd) {
   };
 }
 
-// Copies of another's zones are as absent as the zones. That they work is for transfers_test.cc.
+// One way down, which a second person decides on.
 std::vector<Row> copies() {
-  const json copy = {{"from", "shown"},   {"from_path", "/bin/busybox"}, {"to", kNative},
-                     {"to_path", "/new"}, {"recursive", false},          {"replace", false},
-                     {"move", false}};
-  const Ask one = {{{"number", 1}}, {}, false};
+  const Ask copy = {copy_down(), {}, false};
+  const Ask that = {{{"number", nullptr}}, {}, false};
   return {
-      {"Copy", {copy, {}, false}, kMay},      {"CopyList", {json::object(), {}, false}, kMay},
-      {"CopyShow", one, kMay, "not-found"},   {"CopyConfirm", one, kMay, "not-found"},
-      {"CopyCancel", one, kMay, "not-found"}, {"CopyApprove", one, kMay, "not-found"},
-      {"CopyReject", one, kMay, "not-found"},
+      {"CopyShow", that, kMay},    {"CopyConfirm", that, kMay},
+      {"CopyApprove", that, "lp"}, {"Copy", copy, kMay},
+      {"CopyCancel", that, kMay},  {"Copy", copy, kMay},
+      {"CopyConfirm", that, kMay}, {"CopyList", {json::object(), {}, false}, kMay},
+      {"CopyReject", that, "lp"},
   };
 }
 
@@ -128,6 +127,12 @@ std::vector<Row> of_the_host() {
 }
 
 }  // namespace
+
+json copy_down() {
+  return {{"from", kNative},   {"from_path", "/bin/busybox"}, {"to", "shown"},
+          {"to_path", "/new"}, {"recursive", false},          {"replace", true},
+          {"move", false}};
+}
 
 std::vector<Row> rows(const std::string& tree) {
   std::vector<Row> all = looking();

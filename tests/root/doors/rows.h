@@ -23,13 +23,17 @@ inline constexpr const char* kGrants =
 
 struct Row {
   std::string method;
-  Ask ask;
+  Ask ask;  // a "number" is filled in: the last copy's
   // The positive control: this user gets a reply without an error.
   std::string who;
   std::string code = {};  // unless it has this error: what it is for is not the case here
 };
 
-// In an order in which all of them succeed, one after the other: kNative runs at first, kVm too.
+// Parameters of Copy, out of kNative into a zone "shown" of the default label.
+nlohmann::json copy_down();
+
+// In an order in which all of them succeed, one after the other: kNative runs at first, kVm too; with
+// two-person approval, and a first copy_down() of kMay's.
 // tree: a busybox tree of the host.
 std::vector<Row> rows(const std::string& tree);
 
