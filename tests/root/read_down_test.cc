@@ -1,92 +1,17 @@
 // Read-down: what zones see at /zone of the zones below them, and that those can't tell.
-//
-// The cast: `low` (PUBLIC) exports; `high` and `side` are above it and incomparable to each other; `peer`
-// has low's label, exports nothing and is what low would be without its exports.
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <catch2/catch.hpp>
 #include <csignal>
-#include <fstream>
 #include <string>
 
-#include "base/files.h"
-#include "base/strings.h"
-#include "tests/harness/rounds.h"
-#include "tests/harness/sandbox.h"
-#include "tests/harness/shell.h"
 #include "tests/harness/skip.h"
+#include "tests/root/read_down/cast.h"
 
 namespace {
 
 using harness::eventually;
-using harness::Sandbox;
 using harness::shell_ok;
-
-class Cast {
- public:
-  Cast() {
-    std::string tree = box_.busybox_tree();
-    shell_ok(box_,
-             "cp $B/victims/prober $R/tree/bin/ && mkdir $R/tree/export $R/tree/export/sub && "
-             "echo PUBLIC >$R/tree/etc/secret");
-    create("low", tree, {"--set", "label=PUBLIC"});
-    create("peer", tree, {"--set", "label=PUBLIC", "--set", "export=[]"});
-    create("high", tree,
-           {"--set", "label=SECRET ENG OPS", "--set", "export=[\"/export\",\"/srv\"]"});
-    create("side", tree, {"--set", "label=SECRET HR", "--set", "export=[]"});
-    write("low", "export/hello", "hello\n");
-  }
-
-  Sandbox& box() { return box_; }
-  std::string tree(const std::string& zone) const {
-    return box_.root() + "/lib/zones/" + zone + "/root";
-  }
-  // As the zone itself would, but for the host's hand: owner root.
-  void write(const std::string& zone, const std::string& path, const std::string& text) {
-    std::ofstream(tree(zone) + "/" + path) << text;
-  }
-  void boot(const std::vector<std::string>& zones) {
-    for (const std::string& zone : zones) box_.zone_ok({"boot", zone});
-  }
-  // Boots low after its readers, which see it soon.
-  void boot_low_last() {
-    boot({"low"});
-    CHECK(eventually([&] { return in("high", "cat /zone/low/export/hello") == "hello"; }));
-  }
-  // The zone's records of attempts to write below, oldest first.
-  std::vector<nlohmann::json> records(const std::string& zone) const {
-    std::vector<nlohmann::json> found;
-    for (const std::string& line :
-         base::split(box_.zone_ok({"audit", "--json", "--zone", zone}), '\n')) {
-      nlohmann::json record = nlohmann::json::parse(line, nullptr, false);
-      if (record.is_object() && record["method"] == "WriteDown") found.push_back(record);
-    }
-    return found;
-  }
-  // What a script of the zone's shell prints, trimmed; its errors too.
-  std::string in(const std::string& zone, const std::string& script) const {
-    base::Output output = box_.zone({"exec", zone, "--", "/bin/sh", "-c", "exec 2>&1; " + script});
-    return std::string(base::trim(output.out));
-  }
-
- private:
-  void create(const std::string& name, const std::string& tree,
-              const std::vector<std::string>& settings) {
-    std::vector<std::string> args = {
-        "create",         name,     "--set",      "command=[\"/bin/sleep\",\"100000\"]", "--set",
-        "stop-timeout=0", "--from", "dir:" + tree};
-    args.insert(args.end(), settings.begin(), settings.end());
-    box_.zone_ok(args);
-  }
-  Sandbox box_;
-};
-
-bool has(const std::string& text, const std::string& piece) {
-  return text.find(piece) != std::string::npos;
-}
-
-}  // namespace
+using read_down::Cast;
+using read_down::has;
 
 TEST_CASE("a zone reads what zones below it export") {
   Cast cast;
@@ -176,128 +101,6 @@ TEST_CASE("zones see nothing of zones beside and above them") {
   CHECK(harness::state_of(cast.box(), "side-down") == "running");
   CHECK(harness::listed(cast.box(), "high-down")["label"] ==
         harness::listed(cast.box(), "high")["label"]);
-}
-
-TEST_CASE("each way to write below is refused and recorded, and works in the reader's own tree") {
-  struct Change {
-    std::string kind;
-    std::string file;
-    std::string record;  // what it says was tried
-  };
-  // In an order in which each finds what it needs in one's own tree.
-  const std::vector<Change> all = {{"write", "hello", "write '/export/hello'"},
-                                   {"append", "hello", "write '/export/hello'"},
-                                   {"open-truncate", "hello", "truncate '/export/hello'"},
-                                   {"truncate", "hello", "truncate '/export/hello'"},
-                                   {"chmod", "hello", "chmod '/export/hello'"},
-                                   {"chown", "hello", "chown '/export/hello'"},
-                                   {"utimes", "hello", "utimes '/export/hello'"},
-                                   {"setxattr", "hello", "setxattr '/export/hello'"},
-                                   {"removexattr", "hello", "removexattr '/export/hello'"},
-                                   {"rmdir", "sub", "rmdir '/export/sub'"},
-                                   {"link", "hello", "link '/export/hello.new'"},
-                                   {"unlink", "hello", "unlink '/export/hello'"},
-                                   {"create", "made", "create '/export/made'"},
-                                   {"rename", "made2", "rename '/export/made2'"},
-                                   {"symlink", "made", "symlink '/export/made.new'"},
-                                   {"nameless", "", "create '/export'"},
-                                   {"mkdir", "folder", "mkdir '/export/folder'"},
-                                   {"mkfifo", "fifo", "mknod '/export/fifo'"},
-                                   {"bind", "socket", "mknod '/export/socket'"}};
-  Cast cast;
-  cast.boot({"low", "high", "side"});
-  cast.in("low", "cd /export; echo x >made2");
-  cast.in("low", "cp -r /export /low");
-  const std::string before = cast.in("low", "ls -Rl --full-time /export");
-  size_t number = 0;
-  for (const Change& change : all) {
-    const std::string reader =
-        number++ < 10 ? "high" : "side";  // of one zone, more are only counted
-    INFO(change.kind << " by " << reader);
-    const size_t records = cast.records(reader).size();
-    // The control: the same in a tree of its own.
-    cast.in(reader,
-            "[ -d /srv/own ] || { mkdir -p /srv/own/sub; cp /zone/low/export/* /srv/own; }");
-    CHECK(cast.in(reader, "prober change " + change.kind + " /srv/own/" + change.file) == "done");
-    CHECK(cast.records(reader).size() == records);
-    CHECK(cast.in(reader, "prober change " + change.kind + " /zone/low/export/" + change.file) ==
-          "EROFS");
-    REQUIRE(eventually([&] { return cast.records(reader).size() > records; }));
-    nlohmann::json record = cast.records(reader).back();
-    CHECK(record["reason"] == change.record + " of label PUBLIC (zone 'low')");
-    CHECK(record["allowed"] == false);
-    CHECK(record["verb"] == "send");
-    CHECK(record["label_name"] == (reader == "high" ? "SECRET ENG OPS" : "SECRET HR"));
-  }
-  CHECK(cast.in("low", "ls -Rl --full-time /export") == before);
-  CHECK(cast.records("low").empty());
-}
-
-TEST_CASE("writing is refused in /zone itself, and names that are tried are shown safely") {
-  Cast cast;
-  cast.boot({"low", "high"});
-  CHECK(has(cast.in("high", "echo x >>/zone/low/export/hello"), "Read-only file system"));
-  CHECK(has(cast.in("high", "mkdir /zone/own"), "Read-only file system"));
-  CHECK(has(cast.in("high", "mkdir /zone/low/own"), "Read-only file system"));
-  CHECK(
-      has(cast.in("high", "mkdir $(printf '/zone/low/export/a\\033[2J\\377%0300d' 0 | cut -c-250)"),
-          "Read-only file system"));
-  CHECK(has(cast.in("high", "mkdir \"/zone/low/export/b$(printf '\\nc\\n')d\""),
-            "Read-only file system"));
-  REQUIRE(eventually([&] { return cast.records("high").size() == 5; }));
-  auto records = cast.records("high");
-  CHECK(records[0]["reason"] == "write '/export/hello' of label PUBLIC (zone 'low')");
-  CHECK(records[1]["reason"] == "mkdir '/zone/own'");
-  CHECK(records[2]["reason"] == "mkdir '/own' of label PUBLIC (zone 'low')");
-  auto reason = records[3]["reason"].get<std::string>();
-  CHECK(reason.starts_with("mkdir '/export/a\\x1b[2J"));
-  CHECK(reason.ends_with("' of label PUBLIC (zone 'low')"));
-  CHECK(reason.size() < 200);
-  CHECK(records[4]["reason"] == "mkdir '/export/b\\ncd' of label PUBLIC (zone 'low')");
-  CHECK(cast.box().zone_ok({"audit", "--zone", "high"}).find('\033') == std::string::npos);
-  // What only looks like writing is reading; what permissions refuse is not the label's to record.
-  CHECK(cast.in("high", "prober change create /zone/low/export/hello") == "EROFS");
-  CHECK(cast.in("high", "su guest -c 'prober change create /zone/low/export/mine'") == "EACCES");
-  CHECK(cast.in("high", "prober append-read /zone/low/export/hello") == "open");
-  REQUIRE(eventually([&] { return cast.records("high").size() == 6; }));
-  CHECK(cast.in("low", "cat /export/hello") == "hello");
-  CHECK(cast.in("low", "echo x >/export/n && cat /export/n") == "x");
-}
-
-TEST_CASE("a flood of attempts to write below gets a bounded number of records that count all") {
-  Cast cast;
-  cast.boot({"low", "high"});
-  constexpr uint64_t kFlood = 20000;
-  auto start = std::chrono::steady_clock::now();
-  CHECK(cast.in("high", "prober flood " + std::to_string(kFlood) + " /zone/low/export/n") ==
-        "EROFS");
-  CHECK(cast.in("low", "echo alive") == "alive");
-  auto told = [&] {
-    uint64_t total = 0;
-    for (const nlohmann::json& record : cast.records("high")) {
-      auto reason = record["reason"].get<std::string>();
-      size_t last = reason.find("the last of ");
-      total += last == std::string::npos ? 1 : std::stoull(reason.substr(last + 12));
-    }
-    return total;
-  };
-  CHECK(eventually([&] { return told() == kFlood; }, std::chrono::seconds(40)));
-  auto passed = std::chrono::steady_clock::now() - start;
-  CHECK(cast.records("high").size() <=
-        10 + 2 * (static_cast<size_t>(passed / std::chrono::seconds(10)) + 1));
-}
-
-TEST_CASE("what is tried while zoned is away is recorded when it is back") {
-  Cast cast;
-  cast.boot({"low", "high"});
-  cast.in("high",
-          "(sleep 2; mkdir /zone/low/export/a; mkdir /zone/low/export/b) >/dev/null 2>&1 &");
-  cast.box().kill_daemon();
-  harness::sleep_for(std::chrono::seconds(3));
-  cast.box().start();
-  REQUIRE(eventually([&] { return !cast.records("high").empty(); }));
-  CHECK(cast.records("high").back()["reason"] ==
-        "mkdir '/export/b' of label PUBLIC (zone 'low'), the last of 2");
 }
 
 TEST_CASE("locks taken through read-down are not seen below, nor those below above") {
@@ -560,3 +363,5 @@ TEST_CASE("a server that hangs holds up nobody but its reader") {
   CHECK(harness::state_of(cast.box(), "high") == "installed");
   CHECK(eventually([&] { return harness::state_of(cast.box(), "high-down") == "absent"; }));
 }
+
+}  // namespace
