@@ -103,7 +103,13 @@ Result<std::string> read_fd(int fd, size_t max_bytes) {
 }
 
 Result<std::string> read_file(int at, const std::string& path, size_t max_bytes) {
-  TRY_AS(UniqueFd fd, open_at(at, path, O_RDONLY));
+  // Opening a FIFO would wait for whoever writes to it.
+  TRY_AS(UniqueFd fd, open_at(at, path, O_RDONLY | O_NONBLOCK));
+  struct stat st = {};
+  if (fstat(fd.get(), &st) != 0) return sys_error("stat " + quoted(path, 400));
+  if (S_ISDIR(st.st_mode)) return sys_error("read " + quoted(path, 400), EISDIR);
+  if (!S_ISREG(st.st_mode))
+    return make_error(Code::kInvalid, quoted(path, 400) + " is not a regular file");
   auto data = read_fd(fd.get(), max_bytes);
   if (!data) return std::move(data).error().context(quoted(path, 400));
   return data;

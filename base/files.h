@@ -24,7 +24,8 @@ Result<UniqueFd> open_at(int at, const std::string& path, int flags, mode_t mode
 Result<UniqueFd> open_in_root(int root, const std::string& path, int flags, mode_t mode = 0,
                               uint64_t extra_resolve = 0);
 
-// Whole content, at most max_bytes (else kNoSpace naming the path and the limit).
+// Whole content, at most max_bytes (else kNoSpace naming the path and the limit). Of a regular file alone,
+// those of /proc and /sys too (else kInvalid): what is somebody else's never holds the caller up.
 Result<std::string> read_file(int at, const std::string& path, size_t max_bytes = 1 << 20);
 Result<std::string> read_fd(int fd, size_t max_bytes = 1 << 20);
 

@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -119,7 +120,11 @@ base::Result<std::string> absolute_source(const std::string& source) {
 
 base::Result<std::string> read_text(const std::string& file) {
   if (file == "-") return base::read_fd(STDIN_FILENO);
-  return base::read_file(AT_FDCWD, file);
+  // Also what a shell gives as <(command): a pipe.
+  TRY_AS(base::UniqueFd fd, base::open_at(AT_FDCWD, file, O_RDONLY));
+  auto text = base::read_fd(fd.get());
+  if (!text) return std::move(text).error().context(base::quoted(file, 400));
+  return text;
 }
 
 base::Result<int> call_for_zones(const Context& context, const Arguments& arguments,

@@ -1,4 +1,6 @@
 // Labels at the doors: which names are told to whom, which labels are taken, and when zoned does not start.
+#include <sys/stat.h>
+
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <map>
@@ -171,6 +173,11 @@ TEST_CASE("zoned does not start with encodings that are wrong or that a zone's l
     return shell(world.box, "$B/zoned --root $R --background");
   };
   std::string text(labels::Encodings::built_in_text());
+  REQUIRE(mkfifo(file.c_str(), 0600) == 0);
+  base::Output fifo = shell(world.box, "$B/zoned --root $R --background");
+  CHECK(fifo.status != 0);
+  CHECK_THAT(fifo.err, Catch::Contains("etc/label_encodings' is not a regular file"));
+  std::filesystem::remove(file);
   base::Output broken = start("VERSION= x\nCLASSIFICATIONS:\nname= A;\n");
   CHECK(broken.status != 0);
   CHECK_THAT(broken.err, Catch::Contains("etc/label_encodings:3:"));
