@@ -10,6 +10,7 @@
 
 #include "base/files.h"
 #include "base/log.h"
+#include "base/process.h"
 #include "base/strings.h"
 #include "zoned/core/plan_json.h"
 #include "zoned/core/seccomp_filter.h"
@@ -76,11 +77,9 @@ Status JobLauncher::say(Launch* launch, std::string_view line) const {
   return base::write_all(talk.get(), std::string(line) + "\n");
 }
 
-Status JobLauncher::send(const LaunchPtr& launch) {
+Result<core::InstallJob> JobLauncher::plan(Launch* launch) const {
   const Request& request = launch->request;
-  TRY(pass_point(request, ".source.before"));
   TRY_AS(launch->ids, parts_.ids->lease());
-  TRY(parts_.shares->ensure_pool(request.pool));
   core::JobRequest wanted;
   wanted.name = request.name;
   wanted.boot_id = launch->boot_id;
@@ -90,13 +89,42 @@ Status JobLauncher::send(const LaunchPtr& launch) {
   wanted.time_namespace = parts_.host->time_namespace;
   wanted.program = request.program;
   wanted.target = request.target;
-  TRY_AS(core::InstallJob planned, request.plan(wanted));
+  return request.plan(wanted);
+}
+
+// Its end of the pipes that it gets as stdin, stdout and stderr.
+Status JobLauncher::open_stdio(Launch* launch, std::array<UniqueFd, 3>* ends) {
+  auto& [in, out, err] = *ends;
+  if (launch->request.talks) {
+    TRY_AS(base::Pipe talk, base::make_pipe());
+    in = std::move(talk.read);
+    launch->talk = std::move(talk.write);
+  } else {
+    TRY_AS(in, base::open_at(AT_FDCWD, "/dev/null", O_RDONLY));
+  }
+  TRY_AS(base::Pipe said, base::make_pipe());
+  TRY_AS(base::Pipe failed, base::make_pipe());
+  out = std::move(said.write);
+  err = std::move(failed.write);
+  launch->pipes[kOut] = std::move(said.read);
+  launch->pipes[kErr] = std::move(failed.read);
+  return {};
+}
+
+Status JobLauncher::send(const LaunchPtr& launch) {
+  const Request& request = launch->request;
+  TRY(pass_point(request, ".source.before"));
+  TRY(parts_.shares->ensure_pool(request.pool));
+  TRY_AS(core::InstallJob planned, plan(launch.get()));
   TRY_AS(auto descriptors, core::open_job(planned));
   TRY(pass_point(request, ".source.after"));
   launch->cgroup = true;
   TRY_AS(resource::ZoneCgroup cgroup,
          parts_.cgroups->create_zone(request.pool, request.name, planned.plan.cgroup.writes,
                                      launch->ids.base, launch->ids.base));
+  TRY_AS(UniqueFd filter, core::filter_memfd(planned.plan.filter));
+  std::array<UniqueFd, 3> stdio;
+  TRY(open_stdio(launch.get(), &stdio));
   std::vector<std::string> names;
   std::vector<int> fds;
   auto pass = [&](std::string name, int fd) {
@@ -109,44 +137,29 @@ Status JobLauncher::send(const LaunchPtr& launch) {
   pass("cgroup", cgroup.v2_payload.get());
   for (size_t i = 0; i < cgroup.v1_procs.size(); ++i)
     pass("procs" + std::to_string(i), cgroup.v1_procs[i].get());
-  TRY_AS(UniqueFd filter, core::filter_memfd(planned.plan.filter));
   pass("filter", filter.get());
-  auto make_pipe = [](UniqueFd* read_end, UniqueFd* write_end) -> Status {
-    int ends[2];
-    if (pipe2(ends, O_CLOEXEC) != 0) return base::sys_error("pipe");
-    read_end->reset(ends[0]);
-    write_end->reset(ends[1]);
-    return {};
-  };
-  UniqueFd in;
-  if (request.talks) {
-    TRY(make_pipe(&in, &launch->talk));
-  } else {
-    TRY_AS(in, base::open_at(AT_FDCWD, "/dev/null", O_RDONLY));
-  }
-  pass("stdin", in.get());
-  std::array<UniqueFd, 2> writers;
-  for (size_t which : {kOut, kErr}) TRY(make_pipe(&launch->pipes.at(which), &writers.at(which)));
-  pass("stdout", writers[kOut].get());
-  pass("stderr", writers[kErr].get());
+  pass("stdin", stdio[0].get());
+  pass("stdout", stdio[1].get());
+  pass("stderr", stdio[2].get());
   TRY(pass_point(request, ".launch.before"));
   TRY_AS(launch->keeper, parts_.keepers->choose(-1, false));
   nlohmann::json body = {
       {"op", "launch"}, {"plan", core::to_json(planned.plan)}, {"logged", false}, {"fds", names}};
-  parts_.keepers->request(launch->keeper, std::move(body), fds,
-                          [this, launch](Result<KeeperReply> reply) {
-                            Status started;
-                            if (!reply)
-                              started = std::move(reply).error();
-                            else if (reply->fds.empty())
-                              started = make_error(Code::kInternal, "no status pipe");
-                            else
-                              launch->pipes[kStatus] = std::move(reply->fds[0]);
-                            if (started) started = pass_point(launch->request, ".launch.after");
-                            if (started) started = watch(launch);
-                            if (!started) fail(launch, std::move(started).error());
-                          });
+  parts_.keepers->request(
+      launch->keeper, std::move(body), fds,
+      [this, launch](Result<KeeperReply> reply) { started(launch, std::move(reply)); });
   return {};
+}
+
+void JobLauncher::started(const LaunchPtr& launch, Result<KeeperReply> reply) {
+  auto take = [&]() -> Status {
+    if (!reply) return std::move(reply).error();
+    if (reply->fds.empty()) return make_error(Code::kInternal, "no status pipe");
+    launch->pipes[kStatus] = std::move(reply->fds[0]);
+    TRY(pass_point(launch->request, ".launch.after"));
+    return watch(launch);
+  };
+  if (Status taken = take(); !taken) fail(launch, std::move(taken).error());
 }
 
 Status JobLauncher::watch(const LaunchPtr& launch) {

@@ -2,6 +2,7 @@
 // took (id range, cgroup, pipes) goes back before `ended` is called, whatever came of it.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <memory>
 #include <string>
@@ -47,7 +48,10 @@ class JobLauncher {
   base::Status say(Launch* launch, std::string_view line) const;
 
  private:
+  base::Result<core::InstallJob> plan(Launch* launch) const;
+  static base::Status open_stdio(Launch* launch, std::array<base::UniqueFd, 3>* ends);
   base::Status send(const LaunchPtr& launch);
+  void started(const LaunchPtr& launch, base::Result<KeeperReply> reply);
   base::Status watch(const LaunchPtr& launch);
   void read_pipe(const LaunchPtr& launch, size_t which);
   void take_output(Launch* launch, size_t which, std::string_view data);
