@@ -27,6 +27,12 @@ TEST_CASE("a guest runs to a prompt, restarts as the same zone, and its power-of
   console.type("echo \"now $(cat $l)\"\n");
   console.wait_for("now PUBLIC");
 
+  // Its limit is what guest and VMM may take, though none was given.
+  nlohmann::json figures = nlohmann::json::parse(box.zone_ok({"stat", "web", "--json"}));
+  CHECK(figures["zones"][0].value("memory_limit_bytes", uint64_t{0}) ==
+        std::stoull(
+            harness::cgroup_value(box, "web", "memory", "memory.limit_in_bytes", "memory.max")));
+
   pid_t pid = harness::pid_of(box, "web");
   console.type("reboot -f\n");
   console.wait_for("guest: ready");

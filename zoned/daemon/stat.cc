@@ -144,7 +144,8 @@ json StatSession::zone_members(const std::string& name, const Use& use, uint64_t
                   {"io_write_bytes", use.usage.io_write_bytes},
                   {"net_rx_bytes", use.net_received},
                   {"net_tx_bytes", use.net_sent}};
-  if (zone.spec.memory_physical) members["memory_limit_bytes"] = *zone.spec.memory_physical;
+  if (auto limit = runtime_->live_limits(zone, zone.spec).memory)
+    members["memory_limit_bytes"] = *limit;
   return members;
 }
 

@@ -17,7 +17,8 @@ namespace zoned {
 // Samples of one asker: shares and uses are over the time since its previous look.
 class StatSession {
  public:
-  explicit StatSession(const Parts& parts) : parts_(parts) {}
+  // runtime outlives us.
+  StatSession(const Parts& parts, Runtime* runtime) : parts_(parts), runtime_(runtime) {}
 
   // Zones that exist for the asker; none given: all, and then pools' figures, which count every zone,
   // are told as well.
@@ -48,6 +49,7 @@ class StatSession {
   nlohmann::json pool_members(const std::string& name, const Use& use) const;
 
   Parts parts_;
+  Runtime* runtime_;
   base::EventLoop::Clock::time_point last_ = {};
   std::map<std::string, Sample> zones_before_;
   std::map<std::string, uint64_t> pools_before_;
