@@ -56,8 +56,9 @@ struct CgroupWrite {
 
 struct Usage {
   uint64_t cpu_ns = 0;
-  uint64_t memory_bytes = 0;       // charged now
-  uint64_t memory_peak_bytes = 0;  // 0: the kernel does not tell
+  uint64_t memory_bytes = 0;        // charged now
+  uint64_t memory_peak_bytes = 0;   // 0: the kernel does not tell
+  uint64_t memory_limit_bytes = 0;  // in force; 0: none
   uint64_t processes = 0;
   uint64_t io_read_bytes = 0;
   uint64_t io_write_bytes = 0;

@@ -332,6 +332,10 @@ base::Result<Usage> CgroupV1::usage(const std::string& pool, const std::string& 
   usage.cpu_ns = number("cpuacct", "cpuacct.usage");
   usage.memory_bytes = number("memory", "memory.usage_in_bytes");
   usage.memory_peak_bytes = number("memory", "memory.max_usage_in_bytes");
+  // Without a limit the file has the largest number of pages (PAGE_COUNTER_MAX, mm/page_counter.c).
+  constexpr uint64_t kNoLimit = uint64_t{1} << 62;
+  const uint64_t limit = number("memory", "memory.limit_in_bytes");
+  usage.memory_limit_bytes = limit < kNoLimit ? limit : 0;
   usage.processes = number("pids", "pids.current");
   usage.oom_kills = keyed_number(text("memory", "memory.oom_control"), "oom_kill");
   const std::string io = text("blkio", "blkio.throttle.io_service_bytes_recursive");

@@ -249,6 +249,7 @@ base::Result<Usage> CgroupV2::usage(const std::string& pool, const std::string& 
   usage.cpu_ns = keyed_number(cpu, "usage_usec") * 1000;
   usage.memory_bytes = read_number(place.at, place.prefix + "memory.current");
   usage.memory_peak_bytes = read_number(place.at, place.prefix + "memory.peak");
+  usage.memory_limit_bytes = read_number(place.at, place.prefix + "memory.max");  // or "max"
   usage.processes = read_number(place.at, place.prefix + "pids.current");
   if (auto events = read_control(place.at, place.prefix + "memory.events"))
     usage.oom_kills = keyed_number(*events, "oom_kill");

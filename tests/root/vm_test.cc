@@ -28,6 +28,7 @@ TEST_CASE("a guest runs to a prompt, restarts as the same zone, and its power-of
   console.wait_for("now PUBLIC");
 
   // Its limit is what guest and VMM may take, though none was given.
+  box.zone_ok({"set", "web", "vm.memory=384M"});  // from the next boot
   nlohmann::json figures = nlohmann::json::parse(box.zone_ok({"stat", "web", "--json"}));
   CHECK(figures["zones"][0].value("memory_limit_bytes", uint64_t{0}) ==
         std::stoull(

@@ -63,7 +63,7 @@ bool Api::sees(const Caller& caller, const std::string& zone) const {
 std::shared_ptr<StatSession> Api::stat_of(const Caller& caller) {
   auto found = stats_.find(caller.uid);
   if (found != stats_.end()) return found->second;
-  auto session = std::make_shared<StatSession>(parts_, runtime_);
+  auto session = std::make_shared<StatSession>(parts_);
   if (caller.root() || stats_.size() < kMaxStats) stats_[caller.uid] = session;
   return session;
 }
@@ -83,7 +83,7 @@ void Api::stat(Request request) {
   if (interval <= 0)
     return request.call.answer.reply(stat_of(request.caller)->look(names, scope(request.caller)));
   request.call.parameters["interval_ms"] = std::clamp(interval, kMinIntervalMs, kMaxIntervalMs);
-  auto session = std::make_shared<StatSession>(parts_, runtime_);
+  auto session = std::make_shared<StatSession>(parts_);
   session->look(names, scope(request.caller));
   stat_again(session, request);
 }

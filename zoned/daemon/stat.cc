@@ -144,8 +144,8 @@ json StatSession::zone_members(const std::string& name, const Use& use, uint64_t
                   {"io_write_bytes", use.usage.io_write_bytes},
                   {"net_rx_bytes", use.net_received},
                   {"net_tx_bytes", use.net_sent}};
-  if (auto limit = runtime_->live_limits(zone, zone.spec).memory)
-    members["memory_limit_bytes"] = *limit;
+  if (uint64_t limit = use.usage.memory_limit_bytes; limit != 0)
+    members["memory_limit_bytes"] = limit;
   return members;
 }
 

@@ -17,8 +17,7 @@ namespace zoned {
 // Samples of one asker: shares and uses are over the time since its previous look.
 class StatSession {
  public:
-  // runtime outlives us.
-  StatSession(const Parts& parts, Runtime* runtime) : parts_(parts), runtime_(runtime) {}
+  explicit StatSession(const Parts& parts) : parts_(parts) {}
 
   // Zones that exist for the asker; none given: all, and then pools' figures, which count every zone,
   // are told as well.
@@ -49,7 +48,6 @@ class StatSession {
   nlohmann::json pool_members(const std::string& name, const Use& use) const;
 
   Parts parts_;
-  Runtime* runtime_;
   base::EventLoop::Clock::time_point last_ = {};
   std::map<std::string, Sample> zones_before_;
   std::map<std::string, uint64_t> pools_before_;
