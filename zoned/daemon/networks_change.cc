@@ -91,8 +91,14 @@ Result<std::vector<PortPlan>> Networks::plan_change(const Zone& zone, const core
   for (const PortPlan& port : live)
     if (only_at_boot(port) && !find_port(ports, &PortPlan::name, port.name)) return waits(port);
   for (PortPlan* port : anew) name_anew(zone.name, ports, port);
-  for (PortPlan* port : anew)
-    while (!metrics.insert(port->metric).second) ++port->metric;
+  uint32_t least = 0;  // behind those that come before it
+  for (PortPlan& port : ports) {
+    if (std::count(anew.begin(), anew.end(), &port) != 0) {
+      port.metric = std::max(port.metric, least);
+      while (!metrics.insert(port.metric).second) ++port.metric;
+    }
+    least = std::max(least, port.metric + 1);
+  }
   TRY(write_leases(zone, ports));
   return ports;
 }

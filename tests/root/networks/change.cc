@@ -86,6 +86,14 @@ TEST_CASE("a zone's first port leads, also when it went to another network and c
   CHECK_THAT(inside(world, "a", "ip route get 192.0.2.1"), Catch::Contains("dev net0"));
   CHECK(set_live(world, "a", {"net.0.network=lan"}));
   CHECK(inside(world, "a", "ip route show default") == ways);
+  // What is left alone leads over what comes behind it.
+  world.boot("b", {"net.0.network=lan", "net.0.name=one", "net.1.network=dmz", "net.1.name=two",
+                   "net.2.network=far", "net.2.name=three"});
+  CHECK(set_live(world, "b", {"net.1="}));
+  CHECK(set_live(world, "b", {"net.0="}));
+  CHECK_THAT(inside(world, "b", "ip route get 192.0.2.1"), Catch::Contains("dev three"));
+  CHECK(set_live(world, "b", {"net.1.network=lan", "net.1.name=four"}));
+  CHECK_THAT(inside(world, "b", "ip route get 192.0.2.1"), Catch::Contains("dev three"));
 }
 
 TEST_CASE("a zone that was booted without ports gets one, and is known to its neighbours by name") {
