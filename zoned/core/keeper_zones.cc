@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <csignal>
 
 #include <nlohmann/json.hpp>
@@ -90,7 +91,10 @@ void Keeper::on_exit(pid_t pid, const ExitStatus& status) {
     if (job->helper == pid) return helper_ended(key);
     if (job->passer == pid) return;  // the helper has waited for it
   }
-  if (!jobs_.empty()) unclaimed_[pid] = status;
+  bool awaited = std::any_of(jobs_.begin(), jobs_.end(), [pid](const auto& job) {
+    return job.second->process == 0 || job.second->process == pid;
+  });
+  if (awaited) unclaimed_[pid] = status;
 }
 
 void Keeper::zone_ended(Zone& zone, const ExitStatus& status) {
@@ -232,6 +236,7 @@ Status Keeper::reexec(const std::string& binary) {
   std::string number = std::to_string(file.get());
   execl(binary.c_str(), "zone-keeper", "--state-fd", number.c_str(), nullptr);
   base::Error error = base::sys_error("exec " + base::quoted(binary));
+  error.code = Code::kNotRunnable;  // kIo would be a connection's end
   for (int fd : kept) TRY(set_inherited(fd, false));
   return error;
 }

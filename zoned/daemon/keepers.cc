@@ -145,23 +145,28 @@ void Keepers::on_hello(unsigned index, Result<KeeperReply> reply) {
 void Keepers::replace(unsigned index) {
   Slot& slot = *slots_[index];
   auto greet_later = [this, index](milliseconds delay) {
-    slots_[index]->replaced = false;
     slots_[index]->timer = loop_->after(delay, [this, index] {
       slots_[index]->timer = 0;
+      slots_[index]->replaced = false;
       greet(index);
     });
   };
   loop_->cancel(std::exchange(slot.timer, 0));
   if (std::exchange(slot.replaced, true)) {
-    events_.trouble("keeper " + std::to_string(index) + ": " + options_.program +
-                    " is older than zoned; install both of one version");
-    return greet_later(kRetryLast);
+    base::Error old = make_error(Code::kState, base::quoted(options_.program, 400) + " is too old",
+                                 "install zoned and zone-keeper of one version");
+    events_.trouble("keeper " + std::to_string(index) + ": " + old.message);
+    for (auto& waiting : std::exchange(slot.waiting, {})) waiting.reply(old);
+    return greet_later(kHelloTimeout);
   }
-  slot.client->request({{"op", "reexec"}, {"binary", options_.program}}, {},
-                       [greet_later](Result<KeeperReply> reply) {
-                         // What a zoned before us had begun is not over.
-                         if (!reply && reply.error().code != Code::kIo) greet_later(kBusyPause);
-                       });
+  auto answered = [this, index, greet_later](const Result<KeeperReply>& reply) {
+    if (!reply && reply.error().code == Code::kNotRunnable)
+      events_.trouble("keeper " + std::to_string(index) + ": " + reply.error().message);
+    // Where the connection ended instead, on_broken follows and cancels this.
+    bool busy = !reply && reply.error().code == Code::kBusy;
+    greet_later(busy ? kBusyPause : kRetryLast);
+  };
+  slot.client->request({{"op", "reexec"}, {"binary", options_.program}}, {}, answered);
 }
 
 void Keepers::on_event(unsigned index, const json& event) {
@@ -241,18 +246,24 @@ void Keepers::hang_up(const Zone& zone) {
 void Keepers::quit(std::function<void()> done) {
   quitting_ = true;
   auto left = std::make_shared<size_t>(1);
-  auto one_less = [this, left, done = std::move(done)](Result<KeeperReply>) {
-    if (--*left != 0) return;
-    for (unsigned i = 0; i < size(); ++i) unlinkat(options_.run_dir, socket_name(i).c_str(), 0);
-    done();
+  auto one_less = [left, done = std::move(done)] {
+    if (--*left == 0) done();
   };
-  for (auto& slot : slots_) {
-    if (slot->timer != 0) loop_->cancel(std::exchange(slot->timer, 0));
-    if (!slot->ready) continue;
+  for (unsigned i = 0; i < size(); ++i) {
+    Slot& slot = *slots_[i];
+    if (slot.timer != 0) loop_->cancel(std::exchange(slot.timer, 0));
     ++*left;
-    slot->client->request({{"op", "quit"}}, {}, one_less);
+    auto ended = [this, i, one_less](const Result<KeeperReply>& reply) {
+      bool refused = !reply && reply.error().code != Code::kIo;
+      if (!refused) unlinkat(options_.run_dir, socket_name(i).c_str(), 0);
+      one_less();
+    };
+    if (slot.client)
+      slot.client->request({{"op", "quit"}}, {}, ended);
+    else
+      loop_->after(milliseconds(0), [ended] { ended(KeeperReply{}); });
   }
-  loop_->after(milliseconds(0), [one_less] { one_less(KeeperReply{}); });
+  loop_->after(milliseconds(0), one_less);
 }
 
 void Keepers::reexec(std::function<void(base::Status)> done) {

@@ -93,21 +93,54 @@ TEST_CASE("a keeper of yesterday replaces its program before anything else is as
   CHECK(world.ready.size() == 1);
 }
 
-TEST_CASE("a keeper whose installed program is old too is told of, and asked again later") {
+TEST_CASE("a keeper that can't run the program of today is asked again") {
   World world;
-  for (int i = 0; i < 2; ++i) {
-    world.say_version(core::kKeeperProtocol - 1);
-    world.asked("reexec");
-    world.keeper.reset();
-    world.spin();
-    world.accept();
-    world.say_version(core::kKeeperProtocol - 1);
-    world.spin();
-    REQUIRE_FALSE(world.troubles.empty());
-    CHECK(world.troubles.back() ==
-          "keeper 0: /new/keeper is older than zoned; install both of one version");
-  }
+  world.say_version(core::kKeeperProtocol - 1);
+  base::Error cause = base::make_error(base::Code::kNotRunnable, "exec '/new/keeper': no");
+  world.answer(world.asked("reexec"), {{"error", core::error_to_json(cause)}});
+  world.say_version(core::kKeeperProtocol - 1);
+  world.asked("reexec");
+  REQUIRE_FALSE(world.troubles.empty());
+  CHECK(world.troubles[0] == "keeper 0: exec '/new/keeper': no");
+}
+
+TEST_CASE("a keeper whose installed program is old too is told of, and nothing waits for it") {
+  World world;
+  std::string refused;
+  world.keepers.request(0, {{"op", "signal"}}, {}, [&](const base::Result<KeeperReply>& reply) {
+    if (!reply) refused = reply.error().message;
+  });
+  world.say_version(core::kKeeperProtocol - 1);
+  world.asked("reexec");
+  world.keeper.reset();
+  world.spin();
+  world.accept();
+  world.say_version(core::kKeeperProtocol - 1);
+  world.spin();
+  REQUIRE_FALSE(world.troubles.empty());
+  CHECK(world.troubles.back() == "keeper 0: '/new/keeper' is too old");
+  CHECK(refused == "'/new/keeper' is too old");
   CHECK_FALSE(world.keepers.all_ready());
+  // It ends with everything else.
+  bool ended = false;
+  world.keepers.quit([&] { ended = true; });
+  world.answer(world.asked("quit"), json::object());
+  world.spin();
+  CHECK(ended);
+  CHECK_FALSE(base::exists_at(world.run.get(), "keeper-0.sock"));
+}
+
+TEST_CASE("the socket of a keeper that refuses to end stays") {
+  World world;
+  world.say_version(core::kKeeperProtocol);
+  world.spin();
+  bool ended = false;
+  world.keepers.quit([&] { ended = true; });
+  base::Error busy = base::make_error(base::Code::kBusy, "zones are running");
+  world.answer(world.asked("quit"), {{"error", core::error_to_json(busy)}});
+  world.spin();
+  CHECK(ended);
+  CHECK(base::exists_at(world.run.get(), "keeper-0.sock"));
 }
 
 }  // namespace
