@@ -100,6 +100,7 @@ struct State {
 // --- steps ---------------------------------------------------------------------------------------
 
 int gate(State& state) {
+  if (int err = status(call(__NR_close, state.plan.gate_peer)); err != 0) return err;
   char byte = 0;
   long n = call(__NR_read, state.plan.gate, arg(&byte), 1);
   return n == 1 ? 0 : n == 0 ? -EPIPE : status(n);
@@ -372,6 +373,7 @@ constexpr Step kBootSteps[] = {
 };
 
 constexpr Step kEnterSteps[] = {
+    {"gate", gate},
     {"session", session},
     {"rlimits", rlimits},
     {"standard descriptors", stdio},

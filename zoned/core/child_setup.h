@@ -53,8 +53,9 @@ inline constexpr int kFirstFreeFd = 64;
 inline constexpr size_t kMaxChildFilesystems = 24;
 
 struct ChildPlan {
-  int gate = -1;    // socket to the launcher (boot only)
-  int report = -1;  // close-on-exec pipe: takes one ChildFailure
+  int gate = -1;       // socket to the launcher or joiner
+  int gate_peer = -1;  // its other end, closed first: a launcher that is killed hangs up
+  int report = -1;     // close-on-exec pipe: takes one ChildFailure
   bool unshare_cgroup = false;
   const ChildFilesystem* filesystems = nullptr;
   size_t filesystem_count = 0;

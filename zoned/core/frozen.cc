@@ -115,12 +115,18 @@ void Frozen::freeze_filesystems(const ZonePlan& plan) {
   child_.filesystem_count = filesystems_.size();
 }
 
-Result<std::unique_ptr<Frozen>> Frozen::boot(const ZonePlan& plan, const FdTable& fds, int gate,
-                                             int report) {
+Status Frozen::freeze_gate(const Gate& gate, int report) {
+  TRY_AS(child_.gate, high(gate.first.get()));
+  TRY_AS(child_.report, high(report));
+  child_.gate_peer = gate.second.get();
+  return {};
+}
+
+Result<std::unique_ptr<Frozen>> Frozen::boot(const ZonePlan& plan, const FdTable& fds,
+                                             const Gate& gate, int report) {
   std::unique_ptr<Frozen> frozen(new Frozen);
   ChildPlan& child = frozen->child_;
-  TRY_AS(child.gate, frozen->high(gate));
-  TRY_AS(child.report, frozen->high(report));
+  TRY(frozen->freeze_gate(gate, report));
   frozen->freeze_filesystems(plan);
   if (frozen->filesystems_.size() > kMaxChildFilesystems)
     return base::make_error(base::Code::kInvalid, "too many file systems in the plan");
@@ -153,10 +159,10 @@ Result<std::unique_ptr<Frozen>> Frozen::boot(const ZonePlan& plan, const FdTable
 }
 
 Result<std::unique_ptr<Frozen>> Frozen::enter(const EnterPlan& plan, const FdTable& fds,
-                                              int terminal, int report) {
+                                              int terminal, const Gate& gate, int report) {
   std::unique_ptr<Frozen> frozen(new Frozen);
   ChildPlan& child = frozen->child_;
-  TRY_AS(child.report, frozen->high(report));
+  TRY(frozen->freeze_gate(gate, report));
   if (terminal >= 0) {
     TRY_AS(child.terminal, frozen->high(terminal));
   } else {

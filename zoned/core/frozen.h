@@ -15,18 +15,21 @@ namespace core {
 
 class Frozen {
  public:
-  // The descriptors that the child needs are duplicated to kFirstFreeFd and up. gate: only at boot.
+  // What the child waits at: both ends of a socket pair, the child's first. Lent until the clone.
+  using Gate = std::pair<base::UniqueFd, base::UniqueFd>;
+  // The descriptors that the child needs are duplicated to kFirstFreeFd and up.
   static base::Result<std::unique_ptr<Frozen>> boot(const ZonePlan& plan, const FdTable& fds,
-                                                    int gate, int report);
+                                                    const Gate& gate, int report);
   // terminal: the pty's slave or -1.
   static base::Result<std::unique_ptr<Frozen>> enter(const EnterPlan& plan, const FdTable& fds,
-                                                     int terminal, int report);
+                                                     int terminal, const Gate& gate, int report);
 
   const ChildPlan& child() const { return child_; }
 
  private:
   Frozen() = default;
   base::Result<int> high(int fd);
+  base::Status freeze_gate(const Gate& gate, int report);
   base::Status freeze_exec(const ExecPlan& exec, const FdTable& fds);
   base::Status freeze_filter(const std::string& filter, const FdTable& fds);
   base::Status freeze_stdio(const FdTable& fds);

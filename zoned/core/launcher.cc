@@ -141,7 +141,7 @@ uint64_t Launcher::clone_flags() const {
 Status Launcher::clone_child() {
   TRY_AS(auto gate, base::socket_pair(SOCK_SEQPACKET));
   TRY_AS(base::Pipe report, base::make_pipe());
-  TRY_AS(auto frozen, Frozen::boot(plan_, fds_, gate.second.get(), report.write.get()));
+  TRY_AS(auto frozen, Frozen::boot(plan_, fds_, gate, report.write.get()));
   clone_args args = {};
   args.flags = clone_flags();
   enter_cgroup(fds_, &args);
@@ -158,7 +158,7 @@ Status Launcher::clone_child() {
       TRY_AS(child_user_namespace_, namespace_of(child_, "user"));
     }
   }
-  gate_ = std::move(gate.first);
+  gate_ = std::move(gate.second);
   report_ = std::move(report.read);
   return {};
 }
@@ -304,9 +304,15 @@ Status join_zone(const EnterPlan& plan, const FdTable& fds, int zone_pidfd, int 
   constexpr int kAll = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWUTS |
                        CLONE_NEWIPC | CLONE_NEWCGROUP | CLONE_NEWTIME;
   TRY(join_cgroups(fds));
+  TRY_AS(auto gate, base::socket_pair(SOCK_SEQPACKET));
   TRY_AS(base::Pipe report, base::make_pipe());
   if (plan.close_fds) {
-    std::vector<int> keep = {keeper, zone_pidfd, report.read.get(), report.write.get()};
+    std::vector<int> keep = {keeper,
+                             zone_pidfd,
+                             gate.first.get(),
+                             gate.second.get(),
+                             report.read.get(),
+                             report.write.get()};
     for (const auto& [name, fd] : fds)
       if (!name.starts_with("procs")) keep.push_back(fd);
     TRY(close_all_but(keep));
@@ -320,7 +326,7 @@ Status join_zone(const EnterPlan& plan, const FdTable& fds, int zone_pidfd, int 
     TRY_AS(pty, open_zone_pty(plan.tty_rows, plan.tty_columns));
   }
   int terminal = plan.tty ? pty.second.get() : -1;
-  TRY_AS(auto frozen, Frozen::enter(plan, fds, terminal, report.write.get()));
+  TRY_AS(auto frozen, Frozen::enter(plan, fds, terminal, gate, report.write.get()));
   clone_args args = {};
   args.flags = CLONE_PARENT | CLONE_CLEAR_SIGHAND;
   // The change of ids may have made us dumpable again (/proc/sys/fs/suid_dumpable).
@@ -328,6 +334,8 @@ Status join_zone(const EnterPlan& plan, const FdTable& fds, int zone_pidfd, int 
   TRY_AS(pid_t child, clone_process(args));
   if (child == 0) run_enter_steps(frozen->child());
   TRY(tell_keeper(keeper, {{"pid", child}}));
+  // Not before somebody knows of it. Where it has been killed meanwhile its status tells.
+  static_cast<void>(base::send_message(gate.second.get(), "g"));
   report.write.reset();
   frozen.reset();
   TRY(await_exec(report.read.get(), enter_step_name, plan.exec.path));
