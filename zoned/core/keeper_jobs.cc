@@ -163,6 +163,7 @@ Status Keeper::watch_job(std::unique_ptr<Job> owned) {
   });
   auto added = loop_->add(job->socket.get(), EPOLLIN, [this, job](uint32_t) { on_job(job); });
   if (!added) {
+    kill(job->helper, SIGKILL);
     job_failed(job, added.error());
   }
   return {};
@@ -172,7 +173,7 @@ void Keeper::on_job(Job* job) {
   auto message = base::receive_message(job->socket.get(), kMaxKeeperMessage);
   if (message && !message->eof) return on_word(job, *std::move(message));
   if (!message && message.error().sys_errno == EAGAIN) return;
-  abandon(job, make_error(Code::kIo, "the launcher was killed"));
+  abandon(job, message ? make_error(Code::kIo, "the launcher was killed") : message.error());
 }
 
 // Its last word may still wait for us. Without one nobody hangs up: the child that it cloned has
@@ -180,8 +181,9 @@ void Keeper::on_job(Job* job) {
 void Keeper::helper_ended(Job* job) {
   while (jobs_.contains(job)) {
     auto message = base::receive_message(job->socket.get(), kMaxKeeperMessage);
-    if (!message || message->eof)
-      return abandon(job, make_error(Code::kIo, "the launcher was killed"));
+    bool heard = message ? !message->eof : message.error().sys_errno != EAGAIN;
+    if (!heard) return abandon(job, make_error(Code::kIo, "the launcher was killed"));
+    if (!message) return abandon(job, message.error());
     on_word(job, *std::move(message));
   }
 }

@@ -98,8 +98,10 @@ class HelperKiller {
       for (pid_t keeper : keepers)
         for (pid_t helper : helpers_of(keeper)) {
           if (!seen.insert(helper).second) continue;
+          auto pidfd = base::open_pidfd(helper);
+          if (!pidfd) continue;
           std::this_thread::sleep_for(std::chrono::microseconds(300) * (turn++ % kSteps));
-          kill(helper, SIGKILL);  // a zombie, at worst: its keeper is busy with our test
+          static_cast<void>(base::signal_pidfd(pidfd->get(), SIGKILL));  // it may have ended
         }
       std::this_thread::sleep_for(std::chrono::microseconds(100));
     }
