@@ -373,11 +373,12 @@ constexpr Step kBootSteps[] = {
 };
 
 constexpr Step kEnterSteps[] = {
-    {"gate", gate},
     {"session", session},
     {"rlimits", rlimits},
     {"standard descriptors", stdio},
     {"working folder", workdir},
+    // Late, so that the joiner has opened it by then; it is closed next.
+    {"gate", gate},
     {"descriptors", descriptors},
     {"bounding set", drop_bounding},
     {"ids", ids},

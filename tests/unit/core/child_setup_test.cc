@@ -35,5 +35,5 @@ TEST_CASE("the code between clone and exec calls nothing of libc that could lock
 TEST_CASE("steps have names") {
   CHECK(std::string(core::boot_step_name(0)) == "gate");
   CHECK(std::string(core::boot_step_name(1000)) == "?");
-  CHECK(std::string(core::enter_step_name(0)) == "gate");
+  CHECK(std::string(core::enter_step_name(0)) == "session");
 }
