@@ -176,8 +176,8 @@ void Keeper::on_job(Job* job) {
   abandon(job, message ? make_error(Code::kIo, "the launcher was killed") : message.error());
 }
 
-// Its last word may still wait for us. Without one nobody hangs up: the child that it cloned has
-// copies of its sockets until exec, and waits for it.
+// Its last word may still wait for us. Without one its socket may stay open: a child that it cloned
+// has copies until exec.
 void Keeper::helper_ended(Job* job) {
   while (jobs_.contains(job)) {
     auto message = base::receive_message(job->socket.get(), kMaxKeeperMessage);

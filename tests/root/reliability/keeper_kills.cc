@@ -7,6 +7,7 @@
 #include <set>
 #include <thread>
 
+#include "base/process.h"
 #include "base/strings.h"
 #include "tests/harness/rounds.h"
 #include "tests/harness/sandbox.h"

@@ -1,5 +1,4 @@
 // A process that joins a zone runs nothing before the keeper knows of it (core::fork_joiner).
-#include <poll.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
